@@ -1,0 +1,171 @@
+"""One chapter, executed once: its notebook, run by papermill, and the record of what produced it."""
+
+import json
+import os
+import platform
+import subprocess
+import sys
+import tempfile
+import time
+from contextlib import contextmanager
+from importlib.metadata import version
+from pathlib import Path
+
+from kdlib import chapters
+
+
+class ChapterFailed(Exception):
+    """A cell of a chapter raised; the message names the chapter, the cell and the error in one line."""
+
+
+def notebook(chapter):
+    """A chapter's output-free notebook, made from its text; cell ids are its own, so the same text gives the same bytes."""
+    import jupytext
+
+    made = jupytext.read(chapters.book() / f"{chapter}.md")
+    for i, cell in enumerate(made.cells):
+        cell["id"] = f"cell-{i:02d}"
+    made.metadata.pop("jupytext", None)
+    return made
+
+
+def write_twin(chapter):
+    """Write ``notebooks/NAME.ipynb`` beside the chapter's text, unless what stands there is already the same."""
+    import nbformat
+
+    path = chapters.book() / "notebooks" / f"{chapter}.ipynb"
+    text = nbformat.writes(notebook(chapter)) + "\n"
+    if not path.exists() or path.read_text(encoding="utf-8") != text:
+        path.parent.mkdir(exist_ok=True)
+        _write(path, text)
+
+
+def execute(chapter, folder, *, profile=chapters.DEFAULT_PROFILE, values=None, progress=False):
+    """Execute a chapter and write ``folder/NAME.ipynb``, whole or not at all; rows of its sweeps go to ``folder/rows``.
+
+    Args:
+        chapter: full name of the chapter.
+        folder: where the executed notebook goes; a notebook that fails goes to ``folder/failed``.
+        profile: the profile whose values stand where ``values`` gives none.
+        values: checked values of parameters, by name.
+        progress: show a bar of the cells on the terminal.
+
+    Returns:
+        The path of the executed notebook; its metadata hold the provenance record under ``kdlib``.
+
+    Raises:
+        ChapterFailed: a cell raised.
+    """
+    import nbformat
+    import papermill
+
+    folder = Path(folder).resolve()
+    folder.mkdir(parents=True, exist_ok=True)
+    defaults = {name: parameter.default for name, parameter in chapters.parameters(chapter).items()}
+    settled = defaults | chapters.profile_values(chapter, profile)
+    given = settled | (values or {})
+    changed = [name for name in given if given[name] != settled[name]]
+    record = provenance(chapter, profile, given, changed)
+    out, start = folder / f"{chapter}.ipynb", time.perf_counter()
+    with tempfile.TemporaryDirectory() as scratch, _environment(
+        KDLIB_PROFILE=profile, KDLIB_CHANGED=",".join(changed), KDLIB_ROWS=str(folder / "rows")
+    ):
+        source, target = Path(scratch) / "in.ipynb", Path(scratch) / "out.ipynb"
+        nbformat.write(notebook(chapter), source)
+        papermill_says = _quiet(progress)
+        try:
+            with papermill_says:
+                papermill.execute_notebook(
+                    source,
+                    target,
+                    {name: value for name, value in given.items() if value != defaults[name]},
+                    kernel_name="python3",
+                    cwd=scratch,
+                    progress_bar=progress,
+                    log_output=False,
+                )
+        except papermill.PapermillExecutionError as error:
+            failed = folder / "failed" / out.name
+            failed.parent.mkdir(exist_ok=True)
+            _write(failed, target.read_text(encoding="utf-8"))
+            first = next((line for line in error.source.splitlines() if line.strip() and line[0] not in "#:-"), "")
+            where = f"{chapter}, code cell {error.exec_count} ({first.strip()[:60]})"
+            raise ChapterFailed(f"{where}: {error.ename}: {str(error.evalue).strip()}; see {failed}") from None
+        executed = nbformat.read(target, as_version=4)
+    executed.metadata.pop("papermill", None)
+    executed.metadata["kdlib"] = record | {"seconds": round(time.perf_counter() - start, 1)}
+    _write(out, nbformat.writes(executed))
+    return out
+
+
+def provenance(chapter, profile, values, changed):
+    """What produced a page: chapter, profile, parameters, device, seeds, data and its checksum, versions, commit.
+
+    Returns:
+        A dict of plain JSON values; ``seconds`` is added when the chapter has been executed.
+    """
+    import torch
+
+    from kdlib import datasets, training
+
+    record = {"chapter": chapter, "profile": profile, "parameters": values, "changed": changed}
+    device = training.pick_device(values.get("device", "cpu"))
+    record["device"] = torch.cuda.get_device_name(device) if device.type == "cuda" else "cpu"
+    record["seeds"] = values.get("seeds")
+    record["data"] = None
+    if "dataset" in values:
+        images = datasets.load(values["dataset"])
+        record["data"] = {"name": images.name, "checksum": images.checksum}
+    record["versions"] = {"python": platform.python_version()}
+    record["versions"] |= {name: version(name) for name in ("kdlib", "torch", "numpy", "scipy", "distributed")}
+    record["commit"] = commit()
+    return json.loads(json.dumps(record))
+
+
+def commit():
+    """The repository's short commit, with ``+`` where files differ from it; None outside a repository."""
+    try:
+        root = chapters.book().parent
+        git = [
+            subprocess.run(["git", "-C", str(root), *words], capture_output=True, text=True, check=True).stdout.strip()
+            for words in (("rev-parse", "--short", "HEAD"), ("status", "--porcelain", "--untracked-files=no"))
+        ]
+    except (OSError, subprocess.CalledProcessError):
+        return None
+    return git[0] + ("+" if git[1] else "")
+
+
+def _write(path, text):
+    """Write a file so that it is there whole or not at all."""
+    part = path.with_name(path.name + ".part")
+    part.write_text(text, encoding="utf-8")
+    os.replace(part, path)
+
+
+@contextmanager
+def _environment(**values):
+    """Set environment variables for the kernel that is started inside."""
+    before = {name: os.environ.get(name) for name in values}
+    os.environ.update(values)
+    try:
+        yield
+    finally:
+        for name, value in before.items():
+            os.environ.pop(name, None)
+            if value is not None:
+                os.environ[name] = value
+
+
+@contextmanager
+def _quiet(progress):
+    """Keep the kernel's own start-up noise off the terminal unless the user watches."""
+    import logging
+
+    logger = logging.getLogger("papermill")
+    level = logger.level
+    logger.setLevel(logging.ERROR if not progress else logging.WARNING)
+    try:
+        yield
+    finally:
+        logger.setLevel(level)
+        sys.stderr.flush()
