@@ -1,0 +1,205 @@
+"""The image sets as tensors, and the papers' own curves.
+
+Every file is checked against its md5 as it is read, nothing is unpickled, and nothing is downloaded behind the reader's
+back: ``make data`` (``python -m kdlib.datasets``) does that. ``KDLIB_DATA`` names the folder, by default the user's
+cache.
+"""
+import gzip
+import hashlib
+import json
+import os
+import struct
+import zlib
+from importlib import resources
+from pathlib import Path
+from typing import NamedTuple
+
+import numpy as np
+import pooch
+import torch
+from sklearn.datasets import load_digits
+
+# md5 of each file's contents; MNIST's are those of the unpacked idx files, which may lie there plain or as .gz.
+MD5 = {
+    "cifar10": {
+        "cifar-10-batches-bin/data_batch_1.bin": "5dd7e06a14cb22eb9f671a540d1b7c25",
+        "cifar-10-batches-bin/data_batch_2.bin": "5ea93a67294ea407fff1d09f752e9692",
+        "cifar-10-batches-bin/data_batch_3.bin": "942cd6a4bcdd0dd3c604fbe906cb4421",
+        "cifar-10-batches-bin/data_batch_4.bin": "ae636b3ba5c66a11e91e8cb52e771fcb",
+        "cifar-10-batches-bin/data_batch_5.bin": "53f37980c15c3d472c316c40844f3f0d",
+        "cifar-10-batches-bin/test_batch.bin": "803d5f7f4d78ea53de84dbe85f74fb6d",
+    },
+    "mnist": {
+        "mnist/train-images-idx3-ubyte": "6bbc9ace898e44ae57da46a324031adb",
+        "mnist/train-labels-idx1-ubyte": "a25bea736e30d166cdddb491f175f624",
+        "mnist/t10k-images-idx3-ubyte": "2646ac647ad5339dbf082846283269ea",
+        "mnist/t10k-labels-idx1-ubyte": "27ae3e4e09519cfbb04c329615203637",
+    },
+}
+NAMES = ("digits", "mnist", "cifar10")
+
+
+class Images(NamedTuple):
+    """An image set with its official split.
+
+    Images are uint8 of shape ``(n, channels, height, width)``, labels int64 of shape ``(n,)`` in 0..9; ``checksum`` is
+    the SHA-256 of the four tensors' types, shapes and bytes, in hexadecimal.
+    """
+
+    name: str
+    train_images: torch.Tensor
+    train_labels: torch.Tensor
+    test_images: torch.Tensor
+    test_labels: torch.Tensor
+    checksum: str
+
+
+def data_folder(root=None):
+    """The data folder: ``root``, else ``$KDLIB_DATA``, else the user's cache folder. It need not exist.
+
+    Args:
+        root: a folder, or None.
+
+    Returns:
+        pathlib.Path
+    """
+    return Path(root or os.environ.get("KDLIB_DATA") or pooch.os_cache("kdlib")).expanduser()
+
+
+def resolve(dataset="auto", *, real="cifar10", root=None):
+    """Name of the set that :func:`load` takes, without reading it.
+
+    Args:
+        dataset: ``auto``, ``digits``, ``mnist`` or ``cifar10``; ``auto`` is ``real`` where all its files are on disk,
+            and ``digits``, which need no download, where they are not.
+        real: what ``auto`` looks for; one of ``digits``, ``mnist``, ``cifar10``.
+        root: the data folder; see :func:`data_folder`.
+
+    Returns:
+        str: ``digits``, ``mnist`` or ``cifar10``
+
+    Raises:
+        ValueError: an unknown name.
+        FileNotFoundError: a set that was asked for by name is not on disk; says in which folder and what to do.
+    """
+    if dataset not in ("auto", *NAMES):
+        raise ValueError(f"dataset must be one of auto, {', '.join(NAMES)}; got {dataset!r}")
+    if real not in NAMES:
+        raise ValueError(f"real must be one of {', '.join(NAMES)}; got {real!r}")
+    name = real if dataset == "auto" else dataset
+    missing = [file for file in MD5.get(name, {}) if _on_disk(file, root) is None]
+    if not missing:
+        return name
+    if dataset == "auto":
+        return "digits"
+    raise FileNotFoundError(
+        f"{name}: {len(missing)} of {len(MD5[name])} files missing in {data_folder(root)} (the first: {missing[0]}); "
+        "run `make data`, or let KDLIB_DATA name the folder that has them"
+    )
+
+
+def load(dataset="auto", *, real="cifar10", root=None):
+    """An image set as tensors, its bytes checked.
+
+    ``cifar10`` (50,000 + 10,000, 3 x 32 x 32) is read from the official binary version, ``mnist`` (60,000 + 10,000,
+    1 x 28 x 28) from the idx files, plain or gzipped. ``digits`` (1 x 8 x 8) are scikit-learn's 1,797: their 17 grey
+    levels v become ``round(255 v / 16)``, and every fifth image of each class, in the order of the file, is for testing
+    (1,442 + 355): a fixed split, without a random number, whose parts have every class and run through the whole file.
+
+    Args:
+        dataset: ``auto``, ``digits``, ``mnist`` or ``cifar10``; see :func:`resolve`.
+        real: what ``auto`` takes where it is on disk.
+        root: the data folder; see :func:`data_folder`.
+
+    Returns:
+        Images
+
+    Raises:
+        ValueError: an unknown name; or a truncated or altered file, named, with what to do.
+        FileNotFoundError: a set that was asked for by name is not on disk.
+
+    Source: Krizhevsky, Learning multiple layers of features from tiny images (2009), Section 3; LeCun et al.,
+    Gradient-based learning applied to document recognition (1998), Section III; Alpaydin & Kaynak, Optical
+    recognition of handwritten digits (UCI, 1998).
+    """
+    name = resolve(dataset, real=real, root=root)
+    parts = {"digits": _digits, "mnist": _mnist, "cifar10": _cifar10}[name](root)
+    seen = hashlib.sha256()
+    for part in parts:
+        seen.update(f"{part.dtype.str}{part.shape}".encode())
+        seen.update(part)
+    images = [torch.from_numpy(part) for part in parts]
+    return Images(name, *images, checksum=seen.hexdigest())
+
+
+def paper_curves(name):
+    """A paper's published curves, as measured from its vector figures.
+
+    Args:
+        name: ``ji_zhu_2020``.
+
+    Returns:
+        dict: figure -> ``{"what", "x", "y", "curves": {legend label: [[x, y], ...]}}``; ``"_about"`` says how measured
+
+    Raises:
+        ValueError: no curves of that name.
+
+    Source: Ji & Zhu, Knowledge distillation in wide neural networks (NeurIPS 2020), Figs 2 to 5.
+    """
+    folder = resources.files("kdlib") / "papers"
+    known = sorted(file.name.removesuffix(".json") for file in folder.iterdir() if file.name.endswith(".json"))
+    if name not in known:
+        raise ValueError(f"name must be one of {', '.join(known)}; got {name!r}")
+    return json.loads((folder / f"{name}.json").read_text(encoding="utf-8"))
+
+
+def _on_disk(file, root):
+    """Where a file of the table is, plain or gzipped; None where it is not."""
+    plain = data_folder(root) / file
+    return next((path for path in (plain, plain.with_name(plain.name + ".gz")) if path.is_file()), None)
+
+
+def _read(name, file, root):
+    """The bytes of a file of the table, (size,) uint8: hashed as read, so that what was checked is what is used."""
+    path, wrong = _on_disk(file, root), None
+    try:
+        data = np.fromfile(path, dtype=np.uint8)
+        if path.suffix == ".gz":
+            data = np.frombuffer(bytearray(gzip.decompress(data)), dtype=np.uint8)
+        if (got := hashlib.md5(data).hexdigest()) != MD5[name][file]:
+            wrong = f"its {data.size:,} bytes have md5 {got}, expected {MD5[name][file]}"
+    except (EOFError, gzip.BadGzipFile, struct.error, zlib.error) as error:
+        wrong = f"it does not unpack ({error})"
+    if wrong:
+        raise ValueError(f"{path} is truncated or altered: {wrong}; delete it and run `make data` again")
+    return data
+
+
+def _cifar10(root):
+    """Rows of 1 label byte + 3072 pixel bytes (red, green, blue planes)."""
+    rows = [_read("cifar10", file, root).reshape(-1, 3073) for file in MD5["cifar10"]]
+    images = [np.concatenate([r[:, 1:] for r in part]).reshape(-1, 3, 32, 32) for part in (rows[:-1], rows[-1:])]
+    labels = [np.concatenate([r[:, 0] for r in part]).astype(np.int64) for part in (rows[:-1], rows[-1:])]
+    return [images[0], labels[0], images[1], labels[1]]
+
+
+def _mnist(root):
+    """Idx files: a big-endian header (2 zero bytes, type, number of axes, the axes as 4 bytes each), then the bytes."""
+    parts = []
+    for file in MD5["mnist"]:
+        data = _read("mnist", file, root)
+        shape = [int(size) for size in data[4 : 4 + 4 * data[3]].view(">u4")]
+        body = data[4 + 4 * data[3] :].reshape(shape)
+        parts.append(body[:, None] if body.ndim == 3 else body.astype(np.int64))
+    return parts
+
+
+def _digits(root):
+    digits = load_digits()
+    images = np.round(digits.images * (255 / 16)).astype(np.uint8)[:, None]
+    labels = digits.target.astype(np.int64)
+    rank = np.zeros(labels.size, np.int64)  # of each image within its class
+    for c in range(10):
+        rank[labels == c] = np.arange((labels == c).sum())
+    test = rank % 5 == 4
+    return [images[~test], labels[~test], images[test], labels[test]]
