@@ -1,0 +1,134 @@
+"""The command line: ``kdlib run``, ``kdlib list``, ``kdlib claims``; and the steps of ``make book``."""
+
+import argparse
+import json
+import sys
+from pathlib import Path
+
+from kdlib import chapters
+
+
+def main(argv=None):
+    """Run one command.
+
+    Args:
+        argv: the words after ``kdlib``; default: the process's own.
+
+    Returns:
+        The exit status: 0, or 1 after one clear line on standard error (2 for words that make no command).
+    """
+    arguments = _parser().parse_args(argv)
+    try:
+        return arguments.command(arguments) or 0
+    except (ValueError, OSError) as error:
+        return _say(error)
+    except KeyboardInterrupt:
+        return _say("interrupted; what had finished is kept")
+
+
+def run(arguments):
+    """``kdlib run CHAPTER -p NAME VALUE``: the chapter's page for other parameters, with its record, in ``--out``."""
+    chapter = chapters.find(arguments.chapter)
+    values = chapters.check(chapter, dict(arguments.parameter))
+    profiled = chapters.profile_values(chapter, arguments.profile)
+    out = Path(arguments.out or f"out/{chapter}")
+
+    from kdlib import claims, execution, site
+
+    path = execution.execute(chapter, out, profile=arguments.profile, values=profiled | values, progress=not arguments.quiet)
+    import nbformat
+
+    executed = nbformat.read(path, as_version=4)
+    (out / "provenance.json").write_text(json.dumps(executed.metadata["kdlib"], indent=2) + "\n", encoding="utf-8")
+    records = claims.collect(executed)
+    (out / "verdicts.json").write_text(json.dumps(records, indent=2) + "\n", encoding="utf-8")
+    site.build(out, out / "html", chapter_names=[chapter], strict=False)
+    print(f"{path}\n{out / 'html' / (chapter + '.html')}\n{out / 'provenance.json'}\n{out / 'verdicts.json'}")
+
+
+def list_chapters(arguments):
+    """``kdlib list``: every chapter with its parameters, defaults and meanings."""
+    for name in chapters.names():
+        print(name)
+        for p in chapters.parameters(name).values():
+            default = ",".join(map(str, p.default)) if isinstance(p.default, list) else p.default
+            print(f"  {p.name} = {default}  # {'; '.join([p.meaning, *p.rules])}")
+
+
+def claims_report(arguments):
+    """``kdlib claims``: the ledger of every claim; with ``--strict`` a verdict that got worse is an error."""
+    from kdlib import claims
+
+    text, status = claims.report(arguments.profile, arguments.strict)
+    print(text)
+    return status
+
+
+def keys(arguments):
+    """A step of ``make book``: the digests of what each chapter depends on, and the notebooks' output-free twins."""
+    from kdlib import execution
+
+    chapters.profile_values(chapters.names()[0], arguments.profile)
+    chapters.write_keys(arguments.profile, Path("_build") / arguments.profile / "keys")
+    for name in chapters.names():
+        twin = chapters.book() / "notebooks" / f"{name}.ipynb"
+        if not twin.exists() or twin.stat().st_mtime_ns < (chapters.book() / f"{name}.md").stat().st_mtime_ns:
+            execution.write_twin(name)
+            twin.touch()
+
+
+def execute(arguments):
+    """A step of ``make book``: execute one chapter."""
+    from kdlib import execution
+
+    try:
+        path = execution.execute(arguments.chapter, Path("_build") / arguments.profile / "book", profile=arguments.profile)
+    except execution.ChapterFailed as error:
+        return _say(error)
+    print(f"executed {path}", flush=True)
+
+
+def html(arguments):
+    """A step of ``make book``: the HTML of all executed chapters."""
+    from kdlib import site
+
+    folder = Path("_build") / arguments.profile
+    try:
+        site.build(folder / "book", folder / "html", chapter_names=chapters.names())
+    except site.BuildFailed as error:
+        return _say(error)
+    print(f"built {folder / 'html' / 'index.html'}")
+
+
+def _parser():
+    parser = argparse.ArgumentParser(prog="kdlib", description="Run chapters of the book with your parameters.")
+    commands = parser.add_subparsers(required=True, metavar="COMMAND")
+
+    def command(name, function, text):
+        sub = commands.add_parser(name, help=text, description=text)
+        sub.set_defaults(command=function)
+        sub.add_argument("--profile", default=chapters.DEFAULT_PROFILE, help="laptop (default), smoke or paper")
+        return sub
+
+    sub = command("run", run, "execute a chapter and write notebook, page and record")
+    sub.add_argument("chapter", help="number or name: 1, 01, 01_effective_logits")
+    sub.add_argument("-p", "--parameter", nargs=2, action="append", default=[], metavar=("NAME", "VALUE"))
+    sub.add_argument("--out", help="folder for what the run writes (default: out/CHAPTER)")
+    sub.add_argument("--quiet", action="store_true", help="no progress bar")
+    command("list", list_chapters, "every chapter with its parameters, defaults and meanings")
+    sub = command("claims", claims_report, "the verdict on every claim")
+    sub.add_argument("--strict", action="store_true", help="fail when a verdict got worse than the committed baseline")
+    command("keys", keys, "(make book) digests of what each chapter depends on")
+    sub = command("execute", execute, "(make book) execute one chapter")
+    sub.add_argument("chapter")
+    command("html", html, "(make book) build the pages of the executed chapters")
+    return parser
+
+
+def _say(error):
+    print(f"kdlib: {error}", file=sys.stderr)
+    return 1
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,46 @@
+# make book [PROFILE=laptop|smoke|paper] [PYTHON=...]   build the book;  make test   run the tests.
+# PYTHON names an environment that exists (conda, a CUDA image); without it .venv is made from the exact versions.
+
+PROFILE ?= laptop
+PYTHON ?= .venv/bin/python
+BOOTSTRAP ?= python3
+JOBS ?= 2
+MAKEFLAGS += --no-print-directory
+
+BUILD := _build/$(PROFILE)
+CHAPTERS := $(sort $(patsubst book/%.md,%,$(wildcard book/[0-9]*_*.md)))
+EXECUTED := $(CHAPTERS:%=$(BUILD)/book/%.ipynb)
+PAGES := _config.yml _toc.yml $(wildcard book/*.md book/*.yml book/*.bib book/_static/* kdlib/*.py)
+READY := $(if $(filter .venv/bin/python,$(PYTHON)),.venv/ready)
+
+.PHONY: book test bench bench-peers data clean
+.DELETE_ON_ERROR:
+
+# Digests first: a chapter is executed again when its digest has changed. The cluster starts only if there is work.
+book: $(READY)
+	@$(PYTHON) -m kdlib keys --profile $(PROFILE)
+	@$(MAKE) -q $(BUILD)/html/index.html || \
+		$(PYTHON) -m kdlib.sweeps serve -- $(MAKE) -k -j $(JOBS) $(BUILD)/html/index.html
+	@echo "$(BUILD)/html/index.html"
+
+$(BUILD)/html/index.html: $(EXECUTED) $(PAGES)
+	@$(PYTHON) -m kdlib html --profile $(PROFILE)
+
+$(BUILD)/book/%.ipynb: $(BUILD)/keys/%
+	@$(PYTHON) -m kdlib execute --profile $(PROFILE) $*
+
+test: $(READY)
+	@$(PYTHON) -m pytest -q -n 2 --dist loadfile tests
+
+bench: $(READY)
+	@for script in benchmarks/bench_*.py; do $(PYTHON) $$script || exit 1; done
+
+data: $(READY)
+	@$(PYTHON) -m kdlib.datasets $(NAMES)
+
+clean:
+	rm -rf _build
+
+.venv/ready: constraints.txt pyproject.toml bootstrap.py
+	@$(BOOTSTRAP) bootstrap.py
+	@touch $@

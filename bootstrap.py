@@ -1,0 +1,57 @@
+"""Make .venv from the exact versions of constraints.txt: standard library only, in words that any Python 3 can read."""
+
+import os
+import shutil
+import subprocess
+import sys
+
+NEEDED_GB = 4
+
+
+def check_python(version=None):
+    """One line if this Python is too old for the book, else None."""
+    version = tuple(version or sys.version_info[:2])
+    if version < (3, 11):
+        return "Python 3.11 or newer is needed, this is %d.%d; name another: make BOOTSTRAP=python3.12" % version
+    return None
+
+
+def check_disk(free=None):
+    """One line if the disk has no room for the environment, else None."""
+    free = shutil.disk_usage(".").free if free is None else free
+    if free < NEEDED_GB * 10**9:
+        return "the environment needs %d GB of disk and %.1f GB are free here" % (NEEDED_GB, free / 1e9)
+    return None
+
+
+def check_cuda(has_card, torch_cuda):
+    """One line if the machine has an NVIDIA card that the installed torch cannot use, else None."""
+    if has_card and not torch_cuda:
+        return "this machine has an NVIDIA card but the installed torch is a build without CUDA: chapters will run on the CPU"
+    return None
+
+
+def install():
+    """Make the environment; stop with one line if that fails."""
+    problem = check_python() or check_disk()
+    if problem:
+        sys.exit("bootstrap: " + problem)
+    print("making .venv from constraints.txt (a few minutes, once)", flush=True)
+    python = os.path.join(".venv", "bin", "python")
+    log = os.path.join(".venv", "install.log")
+    subprocess.check_call([sys.executable, "-m", "venv", ".venv"])
+    words = [python, "-m", "pip", "install", "--disable-pip-version-check", "-c", "constraints.txt", "-e", ".[book,test]"]
+    with open(log, "w") as out:
+        status = subprocess.call(words, stdout=out, stderr=subprocess.STDOUT)
+    if status:
+        with open(log) as lines:
+            errors = [line.strip() for line in lines if "ERROR" in line or "No space left" in line]
+        sys.exit("bootstrap: pip could not install the environment: %s; all of it is in %s" % ((errors or ["?"])[0], log))
+    ask = [python, "-c", "import torch; print(int(torch.cuda.is_available()))"]
+    warning = check_cuda(shutil.which("nvidia-smi"), subprocess.check_output(ask).strip() == b"1")
+    if warning:
+        print("bootstrap: " + warning, file=sys.stderr)
+
+
+if __name__ == "__main__":
+    install()
