@@ -83,6 +83,7 @@ def execute(chapter, folder, *, profile=chapters.DEFAULT_PROFILE, values=None, p
                     cwd=scratch,
                     progress_bar=progress,
                     log_output=False,
+                    extra_arguments=["--IPKernelApp.log_level=50"],
                 )
         except papermill.PapermillExecutionError as error:
             failed = folder / "failed" / out.name

@@ -6,6 +6,7 @@ import re
 from io import StringIO
 
 import matplotlib
+import matplotlib.pyplot as plt
 import pandas
 import seaborn
 from matplotlib.colors import to_hex
@@ -45,6 +46,7 @@ def use_style():
             "figure.facecolor": "none",
             "axes.facecolor": "none",
             "figure.figsize": (7.6, 3.8),
+            "font.sans-serif": ["DejaVu Sans", "Verdana", "sans-serif"],
             "font.size": 10,
             "axes.labelsize": 10,
             "xtick.labelsize": 9,
@@ -69,6 +71,7 @@ def use_style():
     if matplotlib.get_backend().endswith("inline"):
         from IPython.core.pylabtools import select_figure_formats
 
+        plt.switch_backend(matplotlib.get_backend())  # loads the backend, which would choose PNG later
         select_figure_formats(shell, [])
     shell.display_formatter.formatters["text/html"].for_type(
         Figure, lambda figure: (figure_html(figure), {"kdlib": {"rows": _rows_of_cell(shell)}})

@@ -38,7 +38,8 @@ def build(executed, out, *, chapter_names, strict=True):
     if problems and strict:
         raise BuildFailed("\n".join(problems))
     flags = ["-n", "-W", "--keep-going"] if strict else []
-    command = [sys.executable, "-m", "jupyter_book", "build", str(source), "--path-output", str(new), "-q", *flags]
+    program = "from jupyter_book.cli.main import main; main()"
+    command = [sys.executable, "-c", program, "build", str(source), "--path-output", str(new), "-q", *flags]
     environment = os.environ | {"PYTHONWARNINGS": "ignore", "NO_COLOR": "1"}
     done = subprocess.run(command, capture_output=True, text=True, env=environment)
     if done.returncode:
