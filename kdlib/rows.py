@@ -1,0 +1,183 @@
+"""Rows that are on disk for good: JSON lines in ``rows.jsonl``, arrays beside them as ``arrays/<digest>.npy``.
+
+A store is a folder of plain text that any number of processes on a machine or a shared disk may read and extend. A
+line that a crash cut off has no end of line: it is not a row, and the next append removes it.
+"""
+
+import contextlib
+import errno
+import fcntl
+import hashlib
+import io
+import json
+import os
+from pathlib import Path
+
+import numpy
+
+
+def read(folder, start=0):
+    """The complete records from byte ``start`` on.
+
+    Args:
+        folder: the store; it need not exist.
+        start: where an earlier call ended; in [0, inf).
+
+    Returns:
+        ``(records, end)``: list of dicts, and the byte from which to read on next time.
+    """
+    path = Path(folder) / "rows.jsonl"
+    try:
+        with open(path, "rb") as file:
+            size = os.fstat(file.fileno()).st_size
+            if size == start:
+                return [], start
+            start = start if size > start else 0  # shorter than before: another file took its place
+            file.seek(start)
+            content = file.read()
+    except FileNotFoundError:
+        return [], 0
+    content = content[: content.rfind(b"\n") + 1]
+    records = []
+    for number, line in enumerate(content.splitlines()):
+        try:
+            records.append(json.loads(line))
+        except ValueError:
+            print(f"{path}: a line that is no row was left out ({line[:40]!r}...)")
+    return records, start + len(content)
+
+
+def append(folder, records):
+    """Adds records as lines; when this returns they have reached the disk, all of them or none.
+
+    Raises:
+        OSError: if they cannot be written (no space, no permission); the rows that were there before are unharmed.
+    """
+    path = Path(folder) / "rows.jsonl"
+    text = "".join(json.dumps(record) + "\n" for record in records).encode()
+    try:
+        is_new = not path.exists()
+        path.parent.mkdir(parents=True, exist_ok=True)
+        with open(path, "a+b", buffering=0) as file:
+            fcntl.flock(file, fcntl.LOCK_EX)
+            end = _drop_cut_off_line(file)
+            try:
+                _write_all(file, text)
+                os.fsync(file.fileno())
+            except BaseException:
+                os.ftruncate(file.fileno(), end)
+                raise
+        if is_new:
+            _sync_folder(path.parent)
+    except OSError as error:
+        raise _say(error, path) from None
+
+
+def encode(folder, values):
+    """A dict of plain values and arrays as a JSON-able dict; arrays are on disk when it returns."""
+    written = {}
+    for name, value in values.items():
+        if isinstance(value, numpy.ndarray):
+            value = {"npy": _save(Path(folder), value)}
+        written[name] = value
+    return written
+
+
+def decode(folder, values):
+    """The dict that :func:`encode` was given; None if one of its arrays is gone."""
+    found = {}
+    for name, value in values.items():
+        if isinstance(value, dict):
+            try:
+                value = numpy.load(Path(folder) / value["npy"], allow_pickle=False)
+            except (OSError, ValueError, EOFError):
+                return None
+        found[name] = value
+    return found
+
+
+@contextlib.contextmanager
+def claims(folder):
+    """Gives two functions ``claim(key) -> bool`` and ``release(key)`` that keep processes off each other's rows.
+
+    A claim is a lock on one byte of a file, so it ends with its process, however that ends.
+    """
+    path = Path(folder) / ".in-flight"
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        file = open(path, "ab")
+    except OSError as error:
+        raise _say(error, path) from None
+
+    def claim(key):
+        try:
+            fcntl.lockf(file, fcntl.LOCK_EX | fcntl.LOCK_NB, 1, int(key[:15], 16))
+            return True
+        except OSError as error:
+            if error.errno not in (errno.EACCES, errno.EAGAIN):
+                raise
+            return False
+
+    def release(key):
+        fcntl.lockf(file, fcntl.LOCK_UN, 1, int(key[:15], 16))
+
+    with file:
+        yield claim, release
+
+
+def _drop_cut_off_line(file):
+    """Truncates to the end of the last complete line; returns where that is."""
+    end = file.seek(0, os.SEEK_END)
+    if end == 0:
+        return 0
+    file.seek(end - 1)
+    if file.read(1) == b"\n":
+        return end
+    file.seek(0)
+    end = file.read(end).rfind(b"\n") + 1
+    file.truncate(end)
+    return end
+
+
+def _write_all(file, text):
+    view = memoryview(text)
+    while view:
+        view = view[os.write(file.fileno(), view):]
+
+
+def _save(folder, array):
+    buffer = io.BytesIO()
+    numpy.save(buffer, array, allow_pickle=False)
+    content = buffer.getvalue()
+    name = f"arrays/{hashlib.blake2b(content, digest_size=16).hexdigest()}.npy"
+    path = folder / name
+    if path.exists():
+        return name
+    unfinished = path.with_suffix(f".{os.getpid()}.tmp")
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        with open(unfinished, "wb", buffering=0) as file:
+            _write_all(file, content)
+            os.fsync(file.fileno())
+        os.replace(unfinished, path)
+        _sync_folder(path.parent)
+    except OSError as error:
+        with contextlib.suppress(OSError):
+            unfinished.unlink()
+        raise _say(error, path) from None
+    return name
+
+
+def _sync_folder(path):
+    handle = os.open(path, os.O_RDONLY)
+    try:
+        os.fsync(handle)
+    finally:
+        os.close(handle)
+
+
+def _say(error, path):
+    """The same kind of error with one line that says what to do."""
+    reason = os.strerror(error.errno) if error.errno else str(error)
+    return OSError(error.errno, f"{reason}: cannot write rows; the finished ones are safe, make room or choose another "
+                                "KDLIB_ROWS and run again", str(path))
