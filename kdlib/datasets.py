@@ -1,14 +1,15 @@
 """The image sets as tensors, and the papers' own curves.
 
-Every file is checked against its md5 as it is read, nothing is unpickled, and nothing is downloaded behind the reader's
-back: ``make data`` (``python -m kdlib.datasets``) does that. ``KDLIB_DATA`` names the folder, by default the user's
-cache.
+Every file is checked against its md5 as it is read, nothing is unpickled, and nothing is downloaded unasked:
+``make data`` (``python -m kdlib.datasets [NAME ...]``) does that. ``KDLIB_DATA`` names the folder, by default one in the
+user's cache.
 """
 import gzip
 import hashlib
 import json
 import os
 import struct
+import sys
 import zlib
 from importlib import resources
 from pathlib import Path
@@ -96,6 +97,28 @@ def resolve(dataset="auto", *, real="cifar10", root=None):
         f"{name}: {len(missing)} of {len(MD5[name])} files missing in {data_folder(root)} (the first: {missing[0]}); "
         "run `make data`, or let KDLIB_DATA name the folder that has them"
     )
+
+
+def check(name, *, root=None):
+    """What is wrong with the files of a set, its bytes read and hashed.
+
+    Args:
+        name: ``mnist`` or ``cifar10``.
+        root: the data folder; see :func:`data_folder`.
+
+    Returns:
+        dict: file -> ``"missing"``, or the message with which :func:`load` would refuse it; empty where all is right
+    """
+    wrong = {}
+    for file in MD5[name]:
+        try:
+            if _on_disk(file, root) is None:
+                wrong[file] = "missing"
+            else:
+                _read(name, file, root)
+        except ValueError as error:
+            wrong[file] = str(error)
+    return wrong
 
 
 def load(dataset="auto", *, real="cifar10", root=None):
@@ -203,3 +226,9 @@ def _digits(root):
         rank[labels == c] = np.arange((labels == c).sum())
     test = rank % 5 == 4
     return [images[~test], labels[~test], images[test], labels[test]]
+
+
+if __name__ == "__main__":
+    from kdlib.downloads import main
+
+    sys.exit(main(sys.argv[1:]))

@@ -40,7 +40,8 @@ def folder(tmp_path, monkeypatch):
 
 def test_cifar10_rows_become_label_and_colour_planes(folder):
     got = datasets.load("cifar10")
-    assert got.name == "cifar10" and got.train_images.shape == (100, 3, 32, 32) and got.test_images.shape == (20, 3, 32, 32)
+    assert got.name == "cifar10"
+    assert got.train_images.shape == (100, 3, 32, 32) and got.test_images.shape == (20, 3, 32, 32)
     assert got.train_images.dtype == torch.uint8 and got.train_labels.dtype == torch.int64
     second = (folder / "cifar-10-batches-bin/data_batch_2.bin").read_bytes()[3073 : 2 * 3073]  # image 21 of the set
     assert got.train_labels[21] == second[0]
@@ -58,7 +59,8 @@ def test_mnist_plain_and_gzipped_are_one_set(folder, packed):
             file.with_name(file.name + ".gz").write_bytes(gzip.compress(file.read_bytes()))
             file.unlink()
     got = datasets.load("mnist")
-    assert got.train_images.shape == (30, 1, 28, 28) and got.train_images[2, 0, 3, 4] == images[16 + 2 * 784 + 3 * 28 + 4]
+    assert got.train_images.shape == (30, 1, 28, 28)
+    assert got.train_images[2, 0, 3, 4] == images[16 + 2 * 784 + 3 * 28 + 4]
     assert got.test_labels.shape == (10,) and got.test_labels[7] == labels[8 + 7]
     assert got.checksum == plain.checksum
 
@@ -74,8 +76,11 @@ def test_a_damaged_file_is_named_with_what_to_do(folder, name, change):
     middle = len(data) // 2
     flipped = data[:middle] + bytes([data[middle] ^ 1]) + data[middle + 1 :]
     file.write_bytes({"cut": data[:-100], "flip": flipped, "empty": b""}[change])
-    with pytest.raises(ValueError, match=rf"{file.name} is truncated or altered: .*; delete it and run `make data` again$"):
-        datasets.load(name.removesuffix(".gz"))
+    name = name.removesuffix(".gz")
+    words = rf"{file.name} is truncated or altered: .*; delete it and run `make data` again"
+    with pytest.raises(ValueError, match=words):
+        datasets.load(name)
+    assert list(datasets.check(name)) == [str(file.relative_to(folder)).removesuffix(".gz")]
 
 
 def test_auto_takes_the_real_set_only_when_it_is_whole(folder):
@@ -83,6 +88,7 @@ def test_auto_takes_the_real_set_only_when_it_is_whole(folder):
     assert datasets.resolve("auto", root=folder / "elsewhere") == "digits"
     (folder / "cifar-10-batches-bin/test_batch.bin").unlink()
     assert datasets.resolve("auto") == "digits" and datasets.load("auto").name == "digits"
+    assert datasets.check("cifar10") == {"cifar-10-batches-bin/test_batch.bin": "missing"}
     with pytest.raises(FileNotFoundError, match=rf"1 of 6 files missing in {folder} .*test_batch.bin.*`make data`"):
         datasets.load("cifar10")
 
