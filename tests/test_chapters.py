@@ -1,0 +1,137 @@
+"""Chapters: their parameters cells are read, given values are checked before any work, and twins hold the same contents."""
+
+import re
+
+import jupytext
+import nbformat
+import pytest
+from kdlib import chapters, execution
+from kdlib.__main__ import main
+
+CELL = """
+```{code-cell}
+:tags: [parameters]
+ratios = [1.0, 0.5]  # soft ratios; each in (0, 1]; 1 to 3 values
+seeds = 3  # independent runs; in [1, 100]
+temperature = 5.0  # temperature T; in (0, inf)
+device = "auto"  # where to compute; one of auto, cpu, cuda
+plain = True  # draw it plainly
+```
+"""
+
+
+@pytest.fixture
+def book(tmp_path, monkeypatch):
+    (tmp_path / "profiles").mkdir()
+    for name in ("01_first", "02_second", "05a_third"):
+        (tmp_path / f"{name}.md").write_text("# Title\n" + CELL)
+    monkeypatch.setenv("KDLIB_BOOK", str(tmp_path))
+    return tmp_path
+
+
+@pytest.mark.parametrize("given", ["1", "01", "01_first", "first", "01_first.md", 1])
+def test_a_chapter_goes_by_number_or_name(book, given):
+    assert chapters.find(given) == "01_first"
+
+
+@pytest.mark.parametrize("given", ["3", "nothing", "", "_"])
+def test_an_unknown_chapter_is_told_what_there_is(book, given):
+    with pytest.raises(ValueError, match="01_first, 02_second, 05a_third; got"):
+        chapters.find(given)
+
+
+@pytest.mark.parametrize(
+    ("name", "text", "value"),
+    [
+        ("ratios", "1.0,0.5", [1.0, 0.5]),
+        ("ratios", "[0.25]", [0.25]),
+        ("ratios", [1, 0.5], [1.0, 0.5]),
+        ("seeds", "7", 7),
+        ("seeds", 7.0, 7),
+        ("temperature", "1e3", 1000.0),
+        ("device", "cpu", "cpu"),
+        ("plain", "False", False),
+    ],
+)
+def test_values_take_the_types_of_the_parameters_cell(book, name, text, value):
+    checked = chapters.check("01_first", {name: text})[name]
+    assert checked == value and type(checked) is type(value)
+
+
+@pytest.mark.parametrize(
+    ("name", "text", "told"),
+    [
+        ("ratio", "1", "has no parameter 'ratio'; it has ratios, seeds"),
+        ("ratios", "0", r"ratios must be in \(0, 1\]; got 0.0"),
+        ("ratios", "1.5", r"ratios must be in \(0, 1\]; got 1.5"),
+        ("ratios", "nan", r"ratios must be in \(0, 1\]; got nan"),
+        ("ratios", "a,b", "ratios must be a list of numbers; got 'a'"),
+        ("ratios", "1,1,1,1", "ratios must have 1 to 3 values; got 4"),
+        ("ratios", "", "ratios must have 1 to 3 values; got 0"),
+        ("seeds", "2.5", "seeds must be a whole number; got '2.5'"),
+        ("seeds", True, "seeds must be a whole number; got True"),
+        ("seeds", "0", r"seeds must be in \[1, 100\]; got 0"),
+        ("temperature", "hot", "temperature must be a number; got 'hot'"),
+        ("temperature", "inf", r"temperature must be in \(0, inf\); got inf"),
+        ("device", "tpu", "device must be one of auto, cpu, cuda; got tpu"),
+        ("plain", "1", "plain must be true or false; got '1'"),
+    ],
+)
+def test_bad_input_stops_before_any_work_with_one_line(book, name, text, told, capsys):
+    with pytest.raises(ValueError, match=told):
+        chapters.check("01_first", {name: text})
+    if isinstance(text, str):
+        assert main(["run", "01", "-p", name, text]) == 1
+        error = capsys.readouterr().err
+        assert re.search(told, error) and error.count("\n") == 1
+
+
+def test_a_profile_is_checked_like_the_command_line(book):
+    (book / "profiles" / "tiny.yml").write_text("01_first: {seeds: 2}\n02_second: {seeds: 0}\n")
+    assert chapters.profiles() == ["laptop", "tiny"]
+    assert chapters.profile_values("01_first", "tiny") == {"seeds": 2}
+    assert chapters.profile_values("05a_third", "tiny") == {}
+    with pytest.raises(ValueError, match="seeds must be in"):
+        chapters.profile_values("02_second", "tiny")
+    with pytest.raises(ValueError, match="a profile is one of laptop, tiny; got 'huge'"):
+        chapters.profile_values("01_first", "huge")
+
+
+def test_a_key_changes_with_the_text_and_the_data_and_not_otherwise(book, monkeypatch, tmp_path):
+    monkeypatch.setenv("KDLIB_DATA", str(tmp_path / "data"))
+    first, second = (chapters.input_key(name, "laptop") for name in ("01_first", "02_second"))
+    assert chapters.input_key("01_first", "laptop") == first
+    (book / "01_first.md").write_text("# Other\n" + CELL)
+    assert chapters.input_key("01_first", "laptop") != first
+    assert chapters.input_key("02_second", "laptop") == second
+    (tmp_path / "data" / "mnist").mkdir(parents=True)
+    (tmp_path / "data" / "mnist" / "train-labels-idx1-ubyte.gz").write_bytes(b"new")
+    assert chapters.input_key("02_second", "laptop") != second
+
+
+@pytest.mark.parametrize("name", chapters.names())
+def test_the_chapters_of_the_book_declare_parameters_that_can_be_checked(name):
+    for parameter in chapters.parameters(name).values():
+        assert parameter.meaning and parameter.rules, f"{parameter.name} needs a meaning and a rule"
+        assert chapters.check(name, {parameter.name: parameter.default}) == {parameter.name: parameter.default}
+    for profile in chapters.profiles():
+        chapters.profile_values(name, profile)
+
+
+@pytest.mark.parametrize("name", chapters.names())
+def test_a_twin_holds_the_contents_of_its_text_and_no_output(name):
+    text = jupytext.read(chapters.book() / f"{name}.md")
+    twin = nbformat.read(chapters.book() / "notebooks" / f"{name}.ipynb", as_version=4)
+    nbformat.validate(twin)
+    assert [(c.cell_type, c.source, c.metadata) for c in twin.cells] == [
+        (c.cell_type, c.source, c.metadata) for c in text.cells
+    ]
+    assert not any(c.get("outputs") or c.get("execution_count") for c in twin.cells)
+    assert nbformat.writes(twin) == nbformat.writes(execution.notebook(name))
+
+
+@pytest.mark.parametrize("name", chapters.names())
+def test_a_chapter_stays_small(name):
+    cells = [c.source.strip().splitlines() for c in execution.notebook(name).cells if c.cell_type == "code"]
+    assert len(cells) <= 15 and sum(map(len, cells)) <= 150 and max(map(len, cells)) <= 15
+    assert all(len(line) <= 120 for lines in cells for line in lines)

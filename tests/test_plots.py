@@ -1,0 +1,62 @@
+"""Figures: one drawing for both themes, ids that never meet, colours that are the roles'."""
+
+import re
+
+import matplotlib
+import pytest
+from kdlib import plots
+
+matplotlib.use("agg")
+import matplotlib.pyplot as plt
+
+
+@pytest.fixture
+def drawing():
+    def draw(label="a"):
+        plots.use_style()
+        figure, axes = plt.subplots()
+        axes.plot([0, 1], [0, 1], color=plots.COLORS["hard"], label=label)
+        axes.plot([0, 1], [1, 0], color=plots.shades([1.0, 0.5, 0.0])[0.5])
+        axes.legend()
+        html = plots.figure_html(figure)
+        plt.close(figure)
+        return html
+
+    return draw
+
+
+def test_every_colour_is_the_style_sheets(drawing):
+    html = drawing()
+    assert f"var(--kd-hard, {plots.COLORS['hard']})" in html
+    bare = re.sub(r"var\(--kd-\w+, #[0-9a-f]{6}\)", "", html)
+    assert not re.search(r"(?:fill|stroke): #(?!ffffff)[0-9a-f]{6}", bare), "a colour that would not follow the theme"
+    assert "color-mix(in srgb, " in bare
+    assert "<style" not in html, "a style inside one drawing would change the whole page"
+
+
+def test_two_drawings_share_no_id_and_one_drawing_is_the_same_again(drawing):
+    ids = [set(re.findall(r'\bid="([^"]+)"', drawing(label))) for label in "ab"]
+    assert ids[0] and not ids[0] & ids[1]
+    assert drawing("a") == drawing("a")
+    for target in re.findall(r'(?:url\(#|href="#)([^")]+)', drawing("a")):
+        assert target in ids[0]
+
+
+def test_the_style_sheet_has_every_role_in_both_themes():
+    from kdlib import chapters
+
+    css = (chapters.book() / "_static" / "kdlib.css").read_text()
+    for theme in ("light", "dark"):
+        block = re.search(rf'html\[data-theme="{theme}"\] {{(.*?)}}', css, re.S)[1]
+        assert set(re.findall(r"--kd-(\w+):", block)) >= set(plots.COLORS)
+    light = re.search(r'html\[data-theme="light"\] {(.*?)}', css, re.S)[1]
+    assert all(f"--kd-{role}: {color};" in light for role, color in plots.COLORS.items())
+
+
+def test_shades_run_from_one_role_to_the_other():
+    shades = plots.shades([1, 2, 3])
+    assert (shades[1], shades[3]) == (plots.COLORS["hard"], plots.COLORS["soft"])
+    assert plots.shades([7]) == {7: plots.COLORS["soft"]}
+    assert list(plots.shades([2, 1, 2])) == [2, 1]
+    with pytest.raises(ValueError, match="a role is one of hard, soft.*got 'warm'"):
+        plots.shades([1, 2], start="warm")
