@@ -1,11 +1,12 @@
 """One chapter, executed once: its notebook, run by papermill, and the record of what produced it."""
 
 import json
+import logging
 import os
 import platform
 import subprocess
-import sys
 import tempfile
+import threading
 import time
 from contextlib import contextmanager
 from importlib.metadata import version
@@ -48,7 +49,7 @@ def execute(chapter, folder, *, profile=chapters.DEFAULT_PROFILE, values=None, p
         folder: where the executed notebook goes; a notebook that fails goes to ``folder/failed``.
         profile: the profile whose values stand where ``values`` gives none.
         values: checked values of parameters, by name.
-        progress: show a bar of the cells on the terminal.
+        progress: show bars of the cells and of a sweep's rows on the terminal.
 
     Returns:
         The path of the executed notebook; its metadata hold the provenance record under ``kdlib``.
@@ -72,9 +73,8 @@ def execute(chapter, folder, *, profile=chapters.DEFAULT_PROFILE, values=None, p
     ):
         source, target = Path(scratch) / "in.ipynb", Path(scratch) / "out.ipynb"
         nbformat.write(notebook(chapter), source)
-        papermill_says = _quiet(progress)
         try:
-            with papermill_says:
+            with _rows_bar(Path(scratch) / "progress", progress):
                 papermill.execute_notebook(
                     source,
                     target,
@@ -89,7 +89,7 @@ def execute(chapter, folder, *, profile=chapters.DEFAULT_PROFILE, values=None, p
             failed = folder / "failed" / out.name
             failed.parent.mkdir(exist_ok=True)
             _write(failed, target.read_text(encoding="utf-8"))
-            first = next((line for line in error.source.splitlines() if line.strip() and line[0] not in "#:-"), "")
+            first = next((line for line in error.source.splitlines() if line.strip()), "")
             where = f"{chapter}, code cell {error.exec_count} ({first.strip()[:60]})"
             raise ChapterFailed(f"{where}: {error.ename}: {str(error.evalue).strip()}; see {failed}") from None
         executed = nbformat.read(target, as_version=4)
@@ -158,15 +158,29 @@ def _environment(**values):
 
 
 @contextmanager
-def _quiet(progress):
-    """Keep the kernel's own start-up noise off the terminal unless the user watches."""
-    import logging
+def _rows_bar(path, shown):
+    """While the chapter runs, a bar of its sweep's rows under papermill's bar of its cells, if ``shown``."""
+    from tqdm import tqdm
 
-    logger = logging.getLogger("papermill")
-    level = logger.level
-    logger.setLevel(logging.ERROR if not progress else logging.WARNING)
-    try:
-        yield
-    finally:
-        logger.setLevel(level)
-        sys.stderr.flush()
+    stop = threading.Event()
+
+    def watch():
+        with tqdm(unit="row", position=1, leave=False, delay=1) as bar:
+            while not stop.wait(0.5):
+                if path.exists():
+                    done, total, name = path.read_text().split(maxsplit=2)
+                    bar.total = int(total)
+                    bar.set_description(name.strip(), refresh=False)
+                    bar.update(int(done) - bar.n)
+
+    logging.getLogger("papermill").setLevel(logging.ERROR)
+    watcher = threading.Thread(target=watch, daemon=True)
+    with _environment(KDLIB_PROGRESS=str(path)):
+        if shown:
+            watcher.start()
+        try:
+            yield
+        finally:
+            stop.set()
+            if shown:
+                watcher.join()
