@@ -1,127 +1,159 @@
-"""Where rows are computed: a Dask cluster that somebody else started, or one on this machine that ends with us."""
+"""Where rows are computed: a Dask cluster that somebody else started, or one on this machine that ends with us.
+
+Either way a sweep is a client that knows an address. The local cluster is a process of its own (``python -m
+kdlib.cluster``), so a script needs no main guard, and whatever way its owner ends, it notices and goes.
+"""
 
 import atexit
 import contextlib
+import logging
 import os
 import shutil
 import signal
 import subprocess
 import sys
 
-QUIET = {  # no dashboard, no sampling of threads, no large-graph advice: data is scattered, rows are small
-    "distributed.worker.profile.enabled": False,
-    "distributed.logging": {"distributed": "error"},
-    "distributed.comm.timeouts.connect": "10s",
-}
-_kept = {}  # the client of this process, by scheduler address ("" for the local one)
+GPU_WORKERS = "kdlib-gpu-workers"  # the scheduler's note of which of its workers have a GPU to themselves
+_open = {}  # this process's client and, where it owns the cluster, the cluster's process
 
 
 def client():
     """The process's Dask client: on ``DASK_SCHEDULER_ADDRESS`` where that is set, else on a local cluster of its own.
 
-    It is started at the first call and kept until the process ends or :func:`close` is called.
+    Made at the first call, kept until the process ends.
 
     Raises:
-        ConnectionError: if no scheduler answers at ``DASK_SCHEDULER_ADDRESS``.
+        ConnectionError: if no scheduler answers.
     """
-    address = os.environ.get("DASK_SCHEDULER_ADDRESS", "")
-    kept = _kept.get(address)
-    if kept is None or kept.status != "running":
-        if kept is not None:
-            _end(_kept.pop(address))
-        _kept[address] = _connect(address) if address else _start_local()
-    return _kept[address]
+    from distributed import Client
 
-
-def close():
-    """Ends the clients of this process, and the local cluster with its workers."""
-    while _kept:
-        _end(_kept.popitem()[1])
-
-
-def abandon(client, futures):
-    """Gives up jobs in flight: a local cluster ends with them; on another's, those that have begun come to their end."""
-    if client.cluster is not None:
+    logging.getLogger("distributed").setLevel(logging.CRITICAL)  # what goes wrong is raised, and is in the rows
+    address = os.environ.get("DASK_SCHEDULER_ADDRESS")
+    if "client" in _open and (_open["client"].status != "running" or _open["address"] != address):
         close()
-    elif client.status == "running":
-        client.cancel(futures)
+    if "client" not in _open:
+        _open["address"] = address
+        if address is None:
+            _open["process"], local = start()
+        try:
+            _open["client"] = Client(address or local, timeout="10s", set_as_default=False)
+        except (OSError, TimeoutError) as error:
+            raise ConnectionError(f"no Dask scheduler answers at DASK_SCHEDULER_ADDRESS={address}: start one there, or "
+                                  "unset it to compute on this machine alone") from error
+    return _open["client"]
 
 
-def size():
-    """Workers of a local cluster: one a core that this process may use, but at least one a GPU."""
-    cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count()
-    return max(cores, len(visible_gpus()))
+@atexit.register
+def close():
+    """Ends this process's client, and its local cluster with all that runs there."""
+    client, process = _open.pop("client", None), _open.pop("process", None)
+    if client is not None:
+        with contextlib.suppress(Exception):  # a scheduler that is gone already
+            client.close(timeout=2)
+    if process is not None:
+        stop(process)
+
+
+def abandon(futures):
+    """Gives up jobs in flight: a local cluster ends with them; on another's, those that have begun come to their end."""
+    if "process" in _open:
+        close()
+    elif futures and _open["client"].status == "running":
+        _open["client"].cancel(futures)
+
+
+def gpu_workers():
+    """Names of the workers that have a GPU each; None on a cluster that makes no difference between workers."""
+    return _open["client"].get_metadata(GPU_WORKERS, default=[]) or None
+
+
+def start(workers=None):
+    """Starts a local cluster, loopback only, with one single-threaded worker process a core.
+
+    Args:
+        workers: number of workers instead of one a core.
+
+    Returns:
+        ``(process, address)``; the cluster ends when ``process.stdin`` is closed, by us or by our death.
+    """
+    environment = {**os.environ, "PYTHONPATH": os.pathsep.join(path for path in sys.path if path)}
+    command = [sys.executable, "-P", "-m", "kdlib.cluster", str(workers or max(cores(), len(visible_gpus())))]
+    process = subprocess.Popen(command, env=environment, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True,
+                               start_new_session=True)  # Ctrl-C reaches the owner, who closes it
+    with process.stdout:
+        address = process.stdout.readline().strip()
+    if not address:
+        raise ConnectionError(f"the local cluster did not start (status {process.wait()})")
+    return process, address
+
+
+def stop(process):
+    """Ends a cluster that :func:`start` made."""
+    process.stdin.close()
+    try:
+        process.wait(10)
+    except subprocess.TimeoutExpired:
+        process.kill()  # its workers notice
+        process.wait()
+
+
+def cores():
+    """Cores that this process may use."""
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count()
 
 
 def visible_gpus():
-    """Names of the CUDA devices of this machine, as ``CUDA_VISIBLE_DEVICES`` would list them; torch is not loaded."""
+    """The CUDA devices of this machine as ``CUDA_VISIBLE_DEVICES`` names them; torch is not loaded for that."""
     named = os.environ.get("CUDA_VISIBLE_DEVICES")
     if named is not None:
         return [name for name in named.split(",") if name not in ("", "-1")]
     if shutil.which("nvidia-smi") is None:
         return []
-    listed = subprocess.run(["nvidia-smi", "-L"], capture_output=True, text=True)
-    return [str(i) for i, line in enumerate(x for x in listed.stdout.splitlines() if x.startswith("GPU"))]
+    listed = subprocess.run(["nvidia-smi", "-L"], capture_output=True, text=True).stdout
+    return [str(i) for i, _ in enumerate(line for line in listed.splitlines() if line.startswith("GPU"))]
 
 
 def serve(command, workers=None):
-    """Runs a command with ``DASK_SCHEDULER_ADDRESS`` set to a local cluster that lives as long as it does.
+    """Runs a command with ``DASK_SCHEDULER_ADDRESS`` set to a local cluster that lives as long as the command.
+
+    Where the address is set already, the command runs with that.
 
     Args:
         command: list of texts.
         workers: number of workers; one a core by default.
 
     Returns:
-        The command's exit status, 128 + n where signal n ended it.
+        The command's exit status; 128 + n where signal n ended it.
     """
-    environment = dict(os.environ)
+    environment, process = dict(os.environ), None
     if "DASK_SCHEDULER_ADDRESS" not in environment:
-        started = _kept[""] = _start_local(workers)
-        environment["DASK_SCHEDULER_ADDRESS"] = started.scheduler.address
-    process = subprocess.Popen(command, env=environment)
-    for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
-        signal.signal(number, lambda number, frame: _pass_on(process, number))
+        process, environment["DASK_SCHEDULER_ADDRESS"] = start(workers)
     try:
-        status = process.wait()
+        running = subprocess.Popen(command, env=environment)
+        for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
+            signal.signal(number, lambda number, frame: running.send_signal(number))
+        status = running.wait()
     finally:
-        close()
+        if process is not None:
+            stop(process)
     return status if status >= 0 else 128 - status
 
 
-def _pass_on(process, number):
-    with contextlib.suppress(ProcessLookupError):
-        process.send_signal(number)
-
-
-def _start_local(workers=None):
+def _main(workers):
+    """The local cluster's process: prints the scheduler's address and lives until its standard input ends."""
     import dask
-    from distributed import Client, LocalCluster
+    from distributed import LocalCluster
 
+    dask.config.set({"distributed.worker.profile.enabled": False})
     gpus = visible_gpus()
-    if gpus:
-        os.environ["KDLIB_GPUS"] = ",".join(gpus)  # workers and their sweeps read it
-    with dask.config.set(QUIET):
-        cluster = LocalCluster(n_workers=workers or size(), threads_per_worker=1, host="127.0.0.1",
-                               dashboard_address=None, memory_limit=None, silence_logs=50)
-        return Client(cluster, set_as_default=False)
+    with LocalCluster(n_workers=workers, threads_per_worker=1, host="127.0.0.1", memory_limit=None, silence_logs=50,
+                      scheduler_kwargs={"dashboard": False, "dashboard_address": "127.0.0.1:0"},
+                      env={"KDLIB_GPUS": ",".join(gpus)}) as local:
+        local.scheduler.set_metadata([GPU_WORKERS], list(range(len(gpus))))
+        print(local.scheduler_address, flush=True)
+        os.dup2(2, 1)  # what rows print is no part of a conversation
+        sys.stdin.read()
 
 
-def _connect(address):
-    from distributed import Client
-
-    try:
-        return Client(address, timeout="10s", set_as_default=False)
-    except (OSError, TimeoutError) as error:
-        raise ConnectionError(f"no Dask scheduler answers at DASK_SCHEDULER_ADDRESS={address}: start one there, or unset "
-                              "it to compute on this machine alone") from error
-
-
-def _end(client):
-    with contextlib.suppress(Exception):  # an end that fails leaves processes that end with this one
-        cluster = client.cluster
-        client.close(timeout=2)
-        if cluster is not None:
-            cluster.close(timeout=5)
-
-
-atexit.register(close)
+if __name__ == "__main__":
+    _main(int(sys.argv[1]))

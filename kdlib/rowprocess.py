@@ -133,7 +133,7 @@ def _stop_all():
 def main(pipe, notes):
     """The row process: answers ``load`` and ``row`` messages until its worker is gone."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is for the sweep, which stops its workers
-    faulthandler.register(signal.SIGUSR1, file=notes, all_threads=True)
+    faulthandler.register(signal.SIGUSR1, file=notes, all_threads=False)
     faulthandler.enable(file=notes)
     lifeline = os.dup(0)
     os.dup2(os.open(os.devnull, os.O_RDONLY), 0)

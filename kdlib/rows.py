@@ -17,7 +17,7 @@ import numpy
 
 
 def read(folder, start=0):
-    """The complete records from byte ``start`` on.
+    """The complete records from byte ``start`` on, without those whose arrays are gone.
 
     Args:
         folder: the store; it need not exist.
@@ -39,11 +39,15 @@ def read(folder, start=0):
         return [], 0
     content = content[: content.rfind(b"\n") + 1]
     records = []
-    for number, line in enumerate(content.splitlines()):
+    for line in content.splitlines():
         try:
-            records.append(json.loads(line))
-        except ValueError:
-            print(f"{path}: a line that is no row was left out ({line[:40]!r}...)")
+            record = json.loads(line)
+            arrays = [value["npy"] for value in record.get("values", {}).values() if isinstance(value, dict)]
+        except (ValueError, AttributeError, KeyError):
+            print(f"{path}: a line that is no row was left out: {line[:40]!r}")
+            continue
+        if all((path.parent / name).exists() for name in arrays):
+            records.append(record)
     return records, start + len(content)
 
 
@@ -65,7 +69,8 @@ def append(folder, records):
                 _write_all(file, text)
                 os.fsync(file.fileno())
             except BaseException:
-                os.ftruncate(file.fileno(), end)
+                with contextlib.suppress(OSError):  # what it leaves is a line cut off, or rows that count
+                    os.ftruncate(file.fileno(), end)
                 raise
         if is_new:
             _sync_folder(path.parent)
@@ -84,16 +89,9 @@ def encode(folder, values):
 
 
 def decode(folder, values):
-    """The dict that :func:`encode` was given; None if one of its arrays is gone."""
-    found = {}
-    for name, value in values.items():
-        if isinstance(value, dict):
-            try:
-                value = numpy.load(Path(folder) / value["npy"], allow_pickle=False)
-            except (OSError, ValueError, EOFError):
-                return None
-        found[name] = value
-    return found
+    """The dict that :func:`encode` was given."""
+    return {name: numpy.load(Path(folder) / value["npy"], allow_pickle=False) if isinstance(value, dict) else value
+            for name, value in values.items()}
 
 
 @contextlib.contextmanager

@@ -4,24 +4,15 @@
 """
 
 import argparse
-import collections
-import contextlib
 import inspect
 import itertools
 import os
-import pickle
-import queue
 import sys
-import time
 from pathlib import Path
 
 import pandas
-import tqdm
 
-from kdlib import cluster, codekeys, rowprocess, rows
-
-IN_FLIGHT = 4  # jobs for each thread of the cluster, so that none waits for the next
-TRIES = 3  # times that a row is sent out when the workers that held it or its data die
+from kdlib import cluster, codekeys, dispatch, rowprocess, rows
 
 
 def grid(**values):
@@ -91,15 +82,14 @@ def run_sweep(run, settings, *, store, seeds, data=None, batched=False, time_lim
         tasks[codekeys.digest([sweep["sweep"], device, named, seed])] = {"setting": setting, "seed": seed, "device": device}
     if len(tasks) < len(settings) * len(seeds):
         raise ValueError("settings and seeds must differ from each other, got one twice")
-    known = {"folder": Path(store), "end": 0, "sweeps": set(), "done": {}, "failed": {}}
-    _refresh(known, tasks)
+    state = dispatch.known(store, tasks)
     if retry_failed:
-        known["failed"].clear()
-    if len(known["done"]) + len(known["failed"]) < len(tasks):
+        state["failed"].clear()
+    if dispatch.missing(state):
         cargo = {"id": sweep["sweep"], "stamp": codekeys.source_stamp(), "run": _pickled(run, others),
                  "data": _shipped(data), **{name: sweep[name] for name in ("batched", "dtype", "modules", "versions")}}
-        _compute(tasks, known, sweep, cargo, time_limit)
-    return _frame(tasks, known, sweep)
+        dispatch.compute(state, sweep, cargo, time_limit)
+    return _frame(state, sweep)
 
 
 def _checked_seeds(seeds):
@@ -174,190 +164,33 @@ def _shipped(data):
             for name, value in data.items()}
 
 
-def _refresh(known, tasks):
-    """Reads what has been added to the store since the last look; a finished row outranks a failed one."""
-    records, known["end"] = rows.read(known["folder"], known["end"])
-    for record in records:
-        key = record.get("key")
-        if key is None:
-            known["sweeps"].add(record.get("sweep"))
-        elif key in tasks and "error" in record:
-            known["failed"][key] = record
-        elif key in tasks:
-            known["done"][key] = record
-            known["failed"].pop(key, None)
-
-
-def _compute(tasks, known, sweep, cargo, time_limit):
-    client = cluster.client()
-    finished, flying, cargo_future = queue.SimpleQueue(), {}, None
-    waiting = collections.deque(_jobs(tasks, known, cargo["batched"]))
-    gpus = os.environ.get("KDLIB_GPUS", "").split(",")
-    threads, counted = 0, -10.0
-    with rows.claims(known["folder"]) as (claim, release), _progress(known, len(tasks)) as show:
-        try:
-            while waiting or flying:
-                if time.monotonic() - counted > 2:
-                    threads, counted = max(1, sum(client.nthreads().values())), time.monotonic()
-                for _ in range(min(len(waiting), IN_FLIGHT * threads - len(flying))):
-                    job = _claimed(waiting.popleft(), claim, release, tasks, known, waiting)
-                    if job is None:
-                        continue
-                    if cargo_future is None or cargo_future.status != "finished":
-                        client.wait_for_workers(1)
-                        cargo_future, = client.scatter([cargo], broadcast=True, hash=False)
-                    first = tasks[job["keys"][0]]
-                    future = client.submit(
-                        rowprocess.compute, cargo_future, first["device"], [tasks[key]["seed"] for key in job["keys"]],
-                        first["setting"], time_limit and time_limit * len(job["keys"]), pure=False,
-                        workers=list(range(len(gpus))) if first["device"] == "cuda" and gpus[0] else None)
-                    flying[future] = job
-                    future.add_done_callback(finished.put)
-                arrived = _drain(finished, 0.2)
-                if client.status != "running":
-                    raise ConnectionError(f"the Dask scheduler at {client.scheduler.address} is gone; finished rows are "
-                                          "safe, run again")
-                results = _results(client, arrived, flying, waiting)
-                _keep(results, tasks, known, sweep, waiting)
-                for job, _ in results:
-                    for key in job["keys"]:
-                        release(key)
-                show()
-        except BaseException:
-            cluster.abandon(client, list(flying))
-            raise
-
-
-def _jobs(tasks, known, batched):
-    """The missing rows as jobs: one each, or one for each setting."""
-    missing = [key for key in tasks if key not in known["done"] and key not in known["failed"]]
-    if not batched:
-        return [{"keys": [key], "tries": 0} for key in missing]
-    by_setting = itertools.groupby(missing, lambda key: id(tasks[key]["setting"]))
-    return [{"keys": list(keys), "tries": 0} for _, keys in by_setting]
-
-
-def _claimed(job, claim, release, tasks, known, waiting):
-    """The job's rows that nobody else has or computes; the rest waits for its turn or is known meanwhile."""
-    mine = [key for key in job["keys"] if claim(key)]
-    others = [key for key in job["keys"] if key not in mine]
-    _refresh(known, tasks)
-    computed = [key for key in mine if key in known["done"] or key in known["failed"]]
-    for key in computed:
-        release(key)
-    others = [key for key in others if key not in known["done"] and key not in known["failed"]]
-    if others:
-        waiting.append({"keys": others, "tries": job["tries"]})
-    mine = [key for key in mine if key not in computed]
-    return {"keys": mine, "tries": job["tries"]} if mine else None
-
-
-def _drain(finished, timeout):
-    arrived = []
-    try:
-        arrived.append(finished.get(timeout=timeout))
-        while True:
-            arrived.append(finished.get_nowait())
-    except queue.Empty:
-        return arrived
-
-
-def _results(client, arrived, flying, waiting):
-    """Pairs (job, result) of the futures that have ended; those whose data was lost with a worker go back."""
-    from distributed import KilledWorker
-
-    done = [future for future in arrived if future.status == "finished"]
-    results = [(flying.pop(future), pickle.loads(result)) for future, result in zip(done, client.gather(done))]
-    for future in arrived:
-        job = flying.pop(future, None)
-        if job is None:
-            continue
-        error = future.exception() if future.status == "error" else None
-        if error is not None and not isinstance(error, KilledWorker):
-            raise error
-        job["tries"] += 1
-        if error is None and job["tries"] < TRIES:
-            waiting.append(job)
-        else:
-            results.append((job, {"error": "ChildProcessError: the workers that held this row died, several times",
-                                  "traceback": str(error)}))
-    return results
-
-
-def _keep(results, tasks, known, sweep, waiting):
-    """Writes results as rows; when it returns they are on disk and known."""
-    records = []
-    for job, result in results:
-        if "error" in result and len(job["keys"]) > 1 and not result.get("timeout"):
-            waiting.extend({"keys": [key], "tries": 0} for key in job["keys"])  # to tell which seed it was
-            continue
-        for i, key in enumerate(job["keys"]):
-            task = tasks[key]
-            record = {"key": key, "sweep": sweep["sweep"], "device": task["device"], "seed": task["seed"],
-                      "setting": {name: _readable(value) for name, value in task["setting"].items()}}
-            if "error" in result:
-                record |= {"error": result["error"], "traceback": result["traceback"]}
-            else:
-                record |= {"values": rows.encode(known["folder"], result["rows"][i]), "seconds": result["seconds"],
-                           "machine": result["machine"]}
-            records.append(record)
-    if records:
-        rows.append(known["folder"], records if sweep["sweep"] in known["sweeps"] else [sweep, *records])
-        _refresh(known, tasks)
-
-
-def _readable(value):
-    """A setting's value in the store, for people: the key holds it exactly."""
-    if isinstance(value, (list, tuple)):
-        return [_readable(item) for item in value]
-    return value if value is None or isinstance(value, (bool, int, float, str)) else str(value)
-
-
-def _frame(tasks, known, sweep):
+def _frame(state, sweep):
     table, machines = [], set()
-    for key, task in tasks.items():
-        record = known["done"].get(key)
+    for key, task in state["tasks"].items():
+        record = state["done"].get(key)
         if record is not None:
-            table.append({**task["setting"], "seed": task["seed"], **rows.decode(known["folder"], record["values"]),
+            table.append({**task["setting"], "seed": task["seed"], **rows.decode(state["folder"], record["values"]),
                           "seconds": record["seconds"]})
             machines.add(record["machine"])
-    failed = [{"setting": task["setting"], "seed": task["seed"], "error": record["error"],
-               "traceback": record["traceback"]} for key, task in tasks.items() if (record := known["failed"].get(key))]
+    failed = [{"setting": task["setting"], "seed": task["seed"], "error": state["failed"][key]["error"],
+               "traceback": state["failed"][key]["traceback"]}
+              for key, task in state["tasks"].items() if key in state["failed"]]
     for row in failed:
         print(f"row failed: {_name(row)}: {row['error']}")
     if not table:
         raise RuntimeError(f"all {len(failed)} rows failed; the first, {_name(failed[0])}:\n{failed[0]['traceback']}")
+    return _tidy(table, {"failed": failed, "finished": len(table), "sweep": sweep["sweep"], "machines": sorted(machines)})
+
+
+def _tidy(table, attrs):
     frame = pandas.DataFrame(table)
-    frame.insert(len(frame.columns) - 1, "seconds", frame.pop("seconds"))
-    frame.attrs = {"failed": failed, "finished": len(table), "asked": len(tasks), "sweep": sweep["sweep"],
-                   "machines": sorted(machines)}
+    frame["seconds"] = frame.pop("seconds")  # last, also where rows have different names
+    frame.attrs = attrs
     return frame
 
 
 def _name(row):
     return ", ".join(f"{name}={value}" for name, value in {"seed": row["seed"], **row["setting"]}.items())
-
-
-@contextlib.contextmanager
-def _progress(known, total):
-    """Gives ``show()``: a bar where standard error is a terminal, and the file that ``KDLIB_PROGRESS`` names."""
-    path, written = os.environ.get("KDLIB_PROGRESS"), [-1.0]
-    name, initial = known["folder"].name, len(known["done"])
-    bar = tqdm.tqdm(total=total, initial=initial, desc=name, unit="row", disable=not sys.stderr.isatty())
-
-    def show(last=False):
-        count = len(known["done"]) + len(known["failed"])
-        bar.update(count - bar.n)
-        if path and (last or time.monotonic() - written[0] >= 1):
-            written[0] = time.monotonic()
-            unfinished = Path(f"{path}.{os.getpid()}.tmp")
-            unfinished.write_text(f"{count} {total} {name}\n")
-            os.replace(unfinished, path)
-
-    with bar:
-        show(last=True)
-        yield show
-        show(last=True)
 
 
 def main(arguments):
