@@ -1,0 +1,593 @@
+"""Claims: each rule at its limit, with and without intervals; what is not judged; the strict checks; the ledger; drift."""
+
+import json
+import math
+
+import numpy
+import pandas
+import pytest
+import torch
+import yaml
+from kdlib import claims, verdicts
+from kdlib.claimfile import PAPERS, check_rule
+from kdlib.verdicts import curve_distance, judge
+
+YES, NO, OPEN, NEARLY, EMPTY = (
+    "reproduced", "not reproduced", "undecided", "reproduced with another constant", "vacuous"
+)  # fmt: skip
+
+
+# ---------------------------------------------------------------- rules
+
+BAND = {"kind": "band", "value": 2.0, "absolute": 0.5}  # [1.5, 2.5]; halves and quarters are exact in binary
+WIDE = BAND | {"wider": 1.0}  # [1, 3]
+TWICE = {"kind": "band", "value": 2.0, "relative": 1.0, "wider": 3.0}  # [1, 4], [.5, 8]
+MOST = {"kind": "band", "at_most": 0.5, "wider": 1.0}
+LEAST = {"kind": "band", "at_least": 0.5, "wider": 0.25}
+
+
+@pytest.mark.parametrize(
+    ("rule", "estimate", "interval", "verdict"),
+    [
+        (BAND, 2.5, None, YES),
+        (BAND, math.nextafter(2.5, 3), None, NO),
+        (BAND, 1.5, None, YES),
+        (BAND, math.nextafter(1.5, 1), None, NO),
+        (BAND, 2.0, (1.5, 2.5), YES),
+        (BAND, 2.0, (1.4, 2.5), OPEN),  # the point fits, the interval straddles the lower limit
+        (BAND, 2.6, (2.4, 2.8), OPEN),
+        (BAND, 2.6, (2.51, 2.8), NO),
+        (BAND, 2.0, (0.0, 9.0), OPEN),
+        (WIDE, 3.0, None, NEARLY),
+        (WIDE, math.nextafter(3.0, 4), None, NO),
+        (WIDE, 2.7, (2.51, 3.0), NEARLY),
+        (WIDE, 2.7, (2.5, 3.0), OPEN),  # touches the inner band
+        (WIDE, 2.7, (2.51, 3.1), OPEN),  # leaves the wider one
+        (WIDE, 1.0, None, NEARLY),
+        (TWICE, 1.0, None, YES),
+        (TWICE, 4.0, None, YES),
+        (TWICE, 8.0, None, NEARLY),
+        (TWICE, 0.4, None, NO),
+        ({"kind": "band", "value": -2.0, "relative": 1.0}, -4.0, None, YES),
+        (MOST, 0.5, None, YES),
+        (MOST, 0.75, None, NEARLY),
+        (MOST, 1.25, None, NO),
+        (MOST, 0.4, (0.3, 0.6), OPEN),
+        (LEAST, 0.5, None, YES),
+        (LEAST, 0.25, None, NEARLY),
+        (LEAST, 0.2, None, NO),
+    ],
+)
+def test_band(rule, estimate, interval, verdict):
+    assert judge(rule, estimate, interval).verdict == verdict
+
+
+NAMED = {"kind": "band", "value": {"a": 1.0, "b": 2.0}, "absolute": 0.25, "wider": 0.5}
+
+
+@pytest.mark.parametrize(
+    ("estimate", "interval", "verdict"),
+    [
+        ({"b": 2.25, "a": 1.25}, None, YES),  # by name, whatever the order
+        ([1.25, 2.25], None, YES),
+        (torch.tensor([1.25, 2.25]), None, YES),
+        (pandas.Series([1.25, 2.5]), None, NEARLY),
+        ([1.25, 2.75], None, NO),  # one that fails is enough
+        ([1.0, 2.0], [(0.9, 1.1), (1.7, 2.1)], OPEN),
+        ({"a": 1.0, "b": 2.0}, {"b": (1.7, 2.1), "a": (0.9, 1.1)}, OPEN),
+        ([1.0, 9.0], [(0.7, 1.1), (8.0, 10.0)], NO),  # failure counts before doubt
+    ],
+)
+def test_band_of_named_values(estimate, interval, verdict):
+    assert judge(NAMED, estimate, interval).verdict == verdict
+
+
+def test_named_values_come_back_by_name():
+    found = judge(NAMED, numpy.array([1.0, 2.0]), numpy.array([[0.9, 1.1], [1.9, 2.1]]))
+    assert found.estimate == {"a": 1.0, "b": 2.0}
+    assert found.interval == {"a": [0.9, 1.1], "b": [1.9, 2.1]}
+
+
+RISING = {"kind": "ordering", "order": ["a", "b", "c"]}
+FALLING = RISING | {"by": "falling"}
+
+
+@pytest.mark.parametrize(
+    ("rule", "estimate", "interval", "verdict"),
+    [
+        (RISING, [1, 2, 3], None, YES),
+        (RISING, {"c": 3, "a": 1, "b": 2}, None, YES),
+        (RISING, [1, 2, 2], None, NO),  # equal is not in order
+        (FALLING, [3, 2, 1], None, YES),
+        (FALLING, [1, 2, 3], None, NO),
+        (RISING, [1, 2, 3], [(0.9, 1.4), (1.5, 2.4), (2.5, 3)], YES),
+        (RISING, [1, 2, 3], [(0.9, 1.5), (1.5, 2.4), (2.5, 3)], OPEN),  # neighbours touch
+        (RISING, [1, 2, 1.2], [(0.9, 1.1), (1.5, 2.4), (1.1, 1.5)], NO),
+        (RISING, [1, 2, 3], [(0.1, 2), (0.5, 1.5)], YES),  # steps, paired over seeds: sharper than overlapping values
+        (RISING, [1, 2, 3], [(-0.1, 2), (0.5, 1.5)], OPEN),
+        (RISING, [1, 2, 3], [(-1, 0), (0.5, 1.5)], NO),
+        (FALLING, [3, 2, 1], [(-2, -0.5), (-2, -0.5)], YES),
+        (FALLING, [3, 2, 1], {"a": (2.9, 3.1), "b": (1.9, 2.1), "c": (0.9, 1.1)}, YES),
+    ],
+)
+def test_ordering(rule, estimate, interval, verdict):
+    assert judge(rule, estimate, interval).verdict == verdict
+
+
+@pytest.mark.parametrize(
+    ("sign", "estimate", "interval", "verdict"),
+    [
+        ("positive", 1e-9, None, YES),
+        ("positive", 0.0, None, NO),
+        ("negative", 0.0, None, NO),
+        ("negative", -1.0, (-2.0, -0.5), YES),
+        ("negative", -1.0, (-2.0, 0.5), OPEN),
+        ("negative", 1.0, (0.0, 2.0), NO),
+        ("positive", [1.0, 2.0], None, YES),
+        ("positive", {"x": 1.0, "y": -2.0}, None, NO),
+        ("positive", [1.0, 2.0], [(0.5, 1.5), (-1.0, 3.0)], OPEN),
+    ],
+)
+def test_sign(sign, estimate, interval, verdict):
+    assert judge({"kind": "sign", "sign": sign}, estimate, interval).verdict == verdict
+
+
+def test_slope_is_judged_by_its_interval_and_refuses_to_go_without():
+    rule = {"kind": "slope", "value": -0.5, "absolute": 0.125, "wider": 0.25}
+    assert judge(rule, -0.5, (-0.625, -0.375)).verdict == YES
+    assert judge(rule, -0.5, (-0.626, -0.375)).verdict == OPEN
+    assert judge(rule, -0.7, (-0.74, -0.63)).verdict == NEARLY
+    assert judge({"kind": "slope", "at_most": -0.5}, -0.6, (-0.7, -0.5)).verdict == YES
+    assert judge({"kind": "slope", "at_most": -0.5}, -0.6, (-0.7, -0.4)).verdict == OPEN
+    with pytest.raises(ValueError, match="needs a number.*interval.*got no interval"):
+        judge(rule, -0.5)
+
+
+@pytest.mark.parametrize(
+    ("delta", "violations", "trials", "verdict"),
+    [
+        (0, 0, 5, YES),
+        (0, 1, 10**6, NO),  # a theorem without probability: one violation refutes it
+        (0.25, 2, 8, YES),  # exactly delta
+        (0.25, 3, 8, OPEN),  # above delta, within chance: the lower 95 % limit of 3 of 8 is .085
+        (0.25, 6, 8, NO),  # its lower limit is .349
+        (0.1, 1, 1, OPEN),  # .025
+        (0.02, 1, 1, NO),
+    ],
+)
+def test_inequality_allows_a_share_delta_of_violations(delta, violations, trials, verdict):
+    rule = {"kind": "inequality", "delta": delta}
+    assert judge(rule, {"violations": violations, "trials": trials}).verdict == verdict
+    if trials < 10:
+        flags = torch.arange(trials) < violations
+        assert judge(rule, flags).verdict == verdict
+
+
+def test_a_bound_above_one_everywhere_is_vacuous():
+    rule = {"kind": "inequality", "delta": 0}
+    cases = {"violations": 0, "trials": 9}
+    found = judge(rule, cases | {"bounds": {32: 3.0, 64: 1.0}})
+    assert (found.verdict, found.note) == (EMPTY, "bound never below 1/2 up to 64, vacuous up to 64")
+    found = judge(rule, cases | {"bounds": {512: 0.49, 32: 3.0, 256: 0.5, 128: 0.9}})
+    assert (found.verdict, found.note) == (YES, "bound below 1/2 from 512, vacuous up to 32")
+    assert found.estimate == {"violations": 0, "trials": 9, "below_half_from": 512.0}
+    assert judge(rule, {"violations": 1, "trials": 9, "bounds": {32: 3.0}}).verdict == NO
+
+
+def test_curve_distance_in_closed_form():
+    x = numpy.geomspace(1, 1024, 11)
+    paper = [[x_, x_**-0.5] for x_ in (2.0, 3.0, 700.0)]
+    # A power law is a straight line in log x and log y, so interpolation is exact; a factor e is a distance of 1. The
+    # rounding of logs and exps of size below 10 stays below 1e-14.
+    assert curve_distance(x, math.e * x**-0.5, paper) == pytest.approx(1.0, rel=0, abs=1e-14)
+    assert curve_distance(x, x**-0.5, paper) == pytest.approx(0.0, rel=0, abs=1e-14)
+    mixed = [[2.0, 1.0], [4.0, math.e**2]]
+    assert curve_distance(x, numpy.ones(11), mixed) == pytest.approx(math.sqrt(2.0), rel=1e-14)
+
+
+def curve(ratio, spread, x=(1.0, 10.0, 100.0)):
+    """A curve that lies a constant log ratio above 1, whose halves lie a constant log ratio apart."""
+    ones = numpy.ones(len(x))
+    y = math.exp(ratio) * ones
+    return {"x": list(x), "y": y, "halves": [y * math.exp(spread / 2), y * math.exp(-spread / 2)]}
+
+
+@pytest.mark.parametrize(
+    ("ratio", "spread", "interval", "verdict"),
+    [
+        (0.24, 0.0, None, YES),
+        (0.26, 0.0, None, NEARLY),
+        (0.51, 0.0, None, NO),
+        (-0.51, 0.0, None, NO),
+        (0.30, 0.21, None, YES),  # the limit is 1.5 times the replicate floor, .315
+        (0.30, 0.19, None, NEARLY),  # .285
+        (0.70, 0.47, None, YES),  # a floor above the wider band moves that too
+        (0.24, 0.0, (0.2, 0.26), OPEN),
+        (0.24, 0.0, (0.2, 0.25), YES),
+    ],
+)
+def test_curve_against_threshold_and_replicate_floor(ratio, spread, interval, verdict):
+    rule = {"kind": "curve", "figure": "f", "curve": "c", "threshold": 0.25, "factor": 1.5, "wider": 0.5}
+    found = judge(rule, curve(ratio, spread), interval, [[1.0, 1.0], [50.0, 1.0]])
+    assert found.verdict == verdict
+    assert found.estimate["distance"] == pytest.approx(abs(ratio), rel=1e-12)
+    assert found.estimate["replicate floor"] == pytest.approx(spread, rel=1e-12, abs=1e-14)
+
+
+def test_a_curve_may_be_a_frame():
+    made = curve(0.1, 0.0)
+    frame = pandas.DataFrame({"x": made["x"], "y": made["y"], "first_half": made["y"], "second_half": made["y"]})
+    rule = {"kind": "curve", "figure": "f", "curve": "c", "threshold": 0.25}
+    assert judge(rule, frame, None, [[1.0, 1.0], [50.0, 1.0]]).verdict == YES
+
+
+@pytest.mark.parametrize(
+    ("rule", "estimate", "interval", "law"),
+    [
+        (BAND, "2", None, "needs a number"),
+        (BAND, True, None, "needs a number"),
+        (BAND, None, None, "needs a number"),
+        (BAND, math.nan, None, "finite"),
+        (BAND, 2.0, (2.0, 1.0), "low <= high"),
+        (BAND, 2.0, (1.0, math.inf), "finite"),
+        (BAND, 2.0, 0.5, "low <= high"),
+        (NAMED, [1.0, 2.0, 3.0], None, "needs .*: a, b; got"),
+        (NAMED, {"a": 1.0, "c": 2.0}, None, "needs .*: a, b; got"),
+        (NAMED, [1.0, 2.0], (0.0, 1.0), "low <= high"),
+        (NAMED, [1.0, 2.0], [(0.0, 1.0)], "one pair .* for each of a, b"),
+        (RISING, [1, 2], None, "needs a dict with the names"),
+        (RISING, [1, 2, 3], [(0, 1)], "one pair .* for each of a, b, c"),
+        ({"kind": "inequality", "delta": 0}, 0, None, "needs a dict"),
+        ({"kind": "inequality", "delta": 0}, {"violations": 3, "trials": 2}, None, "whole number up to trials"),
+        ({"kind": "inequality", "delta": 0}, {"violations": 0.5, "trials": 2}, None, "whole number up to trials"),
+        ({"kind": "curve", "threshold": 0.1}, {"x": [1, 2], "y": [1, 2]}, None, "needs a dict"),
+        ({"kind": "curve", "threshold": 0.1}, curve(0, 0, (2.0, 10.0)), None, "must reach from x = 1 to 50; got 2 to 10"),
+        ({"kind": "curve", "threshold": 0.1}, curve(0, 0, (1.0, 100.0, 90.0)), None, "x rising"),
+        ({"kind": "curve", "threshold": 0.1}, curve(0, 0) | {"y": [1, 0, 1]}, None, "positive"),
+        ({"kind": "curve", "threshold": 0.1}, curve(0, 0) | {"halves": [[1, 1, 1], [1, -1, 1]]}, None, "positive"),
+    ],
+)
+def test_an_estimate_of_the_wrong_kind_is_told_what_the_rule_needs(rule, estimate, interval, law):
+    with pytest.raises(ValueError, match=law):
+        judge(rule, estimate, interval, [[1.0, 1.0], [50.0, 1.0]])
+
+
+# ---------------------------------------------------------------- the file of claims
+
+
+def test_the_book_states_enough_claims_of_each_paper_and_all_are_well_formed():
+    found = claims.read()
+    assert len(found) >= 60
+    assert {claim["paper"] for claim in found} == set(PAPERS)
+    for claim in found:
+        assert json.loads(json.dumps(claim["rule"])) == claim["rule"], claim["id"]  # survives an executed notebook
+
+
+def test_curve_claims_name_curves_that_were_measured():
+    from kdlib import datasets
+
+    for claim in claims.read():
+        if claim["rule"]["kind"] == "curve":
+            points = datasets.paper_curves(claim["paper"])[claim["rule"]["figure"]]["curves"][claim["rule"]["curve"]]
+            assert min(min(point) for point in points) > 0, claim["id"]  # a log ratio needs positive values
+
+
+@pytest.mark.parametrize(
+    ("rule", "law"),
+    [
+        ({"kind": "guess"}, "kind must be one of"),
+        ({"kind": "band", "value": 1.0}, "band must have absolute, value or"),
+        ({"kind": "band", "value": 1.0, "absolute": 0.1, "relative": 0.1}, "band must have"),
+        ({"kind": "band", "value": 0.0, "relative": 0.1}, "positive width"),
+        ({"kind": "band", "value": 1.0, "absolute": 0.2, "wider": 0.1}, "wider must be wider"),
+        ({"kind": "band", "at_most": 1.0, "wider": 0.5}, "wider must be wider"),
+        ({"kind": "band", "at_least": 1.0, "wider": 1.0}, "wider must be wider"),
+        ({"kind": "ordering", "order": ["a", "a"]}, "different names"),
+        ({"kind": "ordering", "order": ["a", "b"], "by": "size"}, "rising or falling"),
+        ({"kind": "sign", "sign": "up"}, "positive or negative"),
+        ({"kind": "inequality", "delta": 1}, r"delta must be in \[0, 1\)"),
+        ({"kind": "curve", "figure": "f", "curve": "c", "threshold": 0.5, "wider": 0.4}, "threshold < wider"),
+        ("band", "kind must be one of"),
+    ],
+)
+def test_a_rule_that_could_not_be_judged_is_refused(rule, law):
+    with pytest.raises(ValueError, match=law):
+        check_rule(rule)
+
+
+CLAIM = {
+    "id": "one", "paper": "ji_zhu_2020", "place": "Fig. 1", "statement": "One is < two.", "quantity": "one",
+    "rule": {"kind": "band", "value": 1.0, "absolute": 0.5}, "chapter": "01_first",
+}  # fmt: skip
+NEEDY = CLAIM | {"id": "needy", "needs": {"dataset": ["cifar10", "mnist"], "profile": "paper"}}
+OTHER = CLAIM | {"id": "other", "paper": "dong_2019", "chapter": "02_second", "rule": {"kind": "sign", "sign": "positive"}}
+
+
+@pytest.fixture
+def book(tmp_path, monkeypatch):
+    """A book of three claims and one chapter; returns what rewrites its claims."""
+
+    def write(*found):
+        (tmp_path / "book" / "claims.yml").write_text(yaml.safe_dump(list(found)))
+        return tmp_path
+
+    (tmp_path / "book").mkdir()
+    (tmp_path / "book" / "01_first.md").write_text("# First\n")
+    monkeypatch.setenv("KDLIB_BOOK", str(tmp_path / "book"))
+    for name in ("KDLIB_PROFILE", "KDLIB_CHANGED"):
+        monkeypatch.delenv(name, raising=False)
+    write(CLAIM, NEEDY, OTHER)
+    return write
+
+
+@pytest.mark.parametrize(
+    ("change", "law"),
+    [
+        ({"place": ""}, "claim one, place: missing"),
+        ({"id": "One thing"}, "claim One thing, id: must be lower-case"),
+        ({"paper": "hinton_2015"}, "claim one, paper: must be one of .*; got hinton_2015"),
+        ({"chapter": "first"}, "claim one, chapter: got 'first'"),
+        ({"needs": {"gpu": "yes"}}, "claim one, needs: must be among profile, dataset"),
+        ({"verdict": "reproduced"}, "claim one, verdict: not a field"),
+        ({"rule": {"kind": "band"}}, "claim one, rule: band must have"),
+    ],
+)
+def test_a_claim_that_is_not_well_formed_is_named_with_its_field(book, change, law):
+    book(CLAIM | change)
+    with pytest.raises(ValueError, match=law):
+        claims.read()
+
+
+def test_an_id_given_twice_is_refused(book):
+    book(CLAIM, CLAIM)
+    with pytest.raises(ValueError, match="claim one, id: given twice"):
+        claims.read()
+
+
+# ---------------------------------------------------------------- recording
+
+
+def test_a_record_is_judged_and_printed_outside_a_notebook(book, capsys):
+    assert claims.record("one", 1.25) == YES
+    assert capsys.readouterr().out == "reproduced: one: One is < two. [1.25]\n"
+    assert claims.record("one", torch.tensor(9.0), interval=(8.0, 10.0)) == NO
+    assert "[9 [8, 10]]" in capsys.readouterr().out
+
+
+@pytest.mark.parametrize("estimate", [1.0, math.nan, None])
+def test_smoke_is_always_not_tested_and_may_be_incomplete(book, monkeypatch, estimate):
+    monkeypatch.setenv("KDLIB_PROFILE", "smoke")
+    monkeypatch.setenv("KDLIB_CHANGED", "seeds")
+    assert claims.record("one", estimate) == verdicts.NOT_TESTED
+    assert claims.record("needy", estimate, dataset="cifar10") == verdicts.NOT_TESTED
+    with pytest.raises(ValueError, match="claim one: needs a number"):
+        claims.record("one", "1.0")  # smoke shows that the kind is right
+
+
+@pytest.mark.parametrize(
+    ("rule", "incomplete", "wrong"),
+    [
+        (NAMED, {"a": 1.0}, "1.0"),
+        (RISING, [1, 2], {"a": "1"}),
+        ({"kind": "inequality", "delta": 0}, [False], 0.0),
+        ({"kind": "curve", "figure": "f", "curve": "c", "threshold": 0.1}, curve(0, 0), [1.0]),
+    ],
+)
+def test_what_is_not_judged_may_be_incomplete_but_not_of_another_kind(book, monkeypatch, rule, incomplete, wrong):
+    monkeypatch.setenv("KDLIB_CHANGED", "seeds")
+    book(CLAIM | {"rule": rule})
+    assert claims.record("one", incomplete) == verdicts.OTHER_PARAMETERS
+    with pytest.raises(ValueError, match="needs"):
+        claims.record("one", wrong)
+
+
+def test_changed_parameters_are_another_run_and_the_device_is_not(book, monkeypatch):
+    monkeypatch.setenv("KDLIB_CHANGED", "device,soft_ratios")
+    assert claims.run_settings() == ("laptop", ["soft_ratios"])
+    assert claims.record("one", 1.0) == verdicts.OTHER_PARAMETERS
+    monkeypatch.setenv("KDLIB_CHANGED", "device")
+    assert claims.record("one", 1.0) == YES
+
+
+def test_a_claim_with_needs_waits_for_its_data_and_profile(book, monkeypatch):
+    assert claims.record("needy", 1.0, dataset="cifar10") == verdicts.NOT_TESTED
+    monkeypatch.setenv("KDLIB_PROFILE", "paper")
+    assert claims.record("needy", None, dataset="digits") == verdicts.NOT_TESTED
+    assert claims.record("needy", 1.0, dataset="mnist") == YES
+    with pytest.raises(ValueError, match="claim needy: needs a number"):
+        claims.record("needy", None, dataset="mnist")  # this run must decide it
+    with pytest.raises(ValueError, match="claim needy: needs dataset="):
+        claims.record("needy", 1.0)
+
+
+def test_an_unknown_claim_is_refused(book):
+    with pytest.raises(ValueError, match="got 'nine'"):
+        claims.record("nine", 1.0)
+
+
+class Shell:
+    """What a notebook's kernel tells of itself."""
+
+    def __init__(self, *cells):
+        self.user_ns = {"In": ["", *cells]}
+
+
+@pytest.mark.parametrize(
+    ("injected", "changed"),
+    [
+        ("# Parameters\nratios = [1.0, 0.5]\nseeds = 3", ["ratios"]),
+        ("# Parameters\nseeds = 3", []),
+        ('# Parameters\ndevice = "cuda"', []),
+        ("import torch", []),
+    ],
+)
+def test_plain_papermill_with_other_values_is_noticed(book, monkeypatch, injected, changed):
+    shell = Shell('ratios = [1.0, 0.9]  # each in (0, 1]\nseeds = 3  # runs\ndevice = "auto"', injected)
+    monkeypatch.setattr(claims, "_shell", lambda: shell)
+    assert claims.run_settings() == ("laptop", changed)
+    monkeypatch.setenv("KDLIB_CHANGED", "")  # a pipeline that says so is believed: it injects its profile's values
+    assert claims.run_settings() == ("laptop", [])
+
+
+def cell(*made):
+    """A notebook as execution leaves it, whose cells recorded the given claims."""
+    outputs = [{"output_type": "display_data", "data": {}, "metadata": {"kdlib": {"claim": one}}} for one in made]
+    return {"cells": [{"cell_type": "markdown"}, {"cell_type": "code", "outputs": [{"output_type": "stream"}, *outputs]}]}
+
+
+def recorded(monkeypatch, *calls):
+    """What ``record`` leaves in a notebook's metadata for each call."""
+    shown = []
+    with monkeypatch.context() as patch:
+        patch.setattr(claims, "_show", shown.append)
+        for name, estimate, options in calls:
+            claims.record(name, estimate, **options)
+    return shown
+
+
+def test_a_notebook_shows_one_accessible_line_with_its_record(book, monkeypatch):
+    import IPython.display
+
+    shown = []
+    monkeypatch.setattr(claims, "_shell", lambda: Shell())
+    monkeypatch.setattr(IPython.display, "display", lambda data, **options: shown.append((data, options)))
+    claims.record("one", 9.0, interval=(8.0, 10.0), figure="fig-01-one")
+    (data, options), = shown
+    assert data["text/html"] == (
+        '<p class="kd-verdict kd-verdict--not-reproduced" id="claim-one"><strong class="kd-badge">not reproduced</strong> '
+        "One is &lt; two. <small>Ji &amp; Zhu 2020, Fig. 1. Measured: 9 [8, 10].</small></p>"
+    )
+    assert data["text/plain"] == "not reproduced: one: One is < two. [9 [8, 10]]"
+    made = options["metadata"]["kdlib"]["claim"]
+    assert CLAIM.items() <= made.items()
+    assert (made["verdict"], made["estimate"], made["interval"], made["figure"]) == (NO, 9.0, [8.0, 10.0], "fig-01-one")
+    assert options["raw"]
+    json.dumps(made, allow_nan=False)
+
+
+# ---------------------------------------------------------------- checks, ledger, drift
+
+
+def test_a_strict_build_wants_each_claim_of_a_chapter_once(book, monkeypatch):
+    one, needy, other = recorded(
+        monkeypatch, ("one", 1.0, {}), ("needy", None, {"dataset": "digits"}), ("other", 1.0, {})
+    )
+    assert claims.check("01_first", [one, needy]) == []
+    assert claims.check("01_first", [one, one]) == [
+        "01_first, claim recorded 2 times: one", "01_first, claim not recorded: needy"
+    ]  # fmt: skip
+    assert claims.check("01_first", [one, needy, other]) == ["01_first, claim belongs to 02_second: other"]
+    assert claims.check("01_first", [one, needy, one | {"id": "nine"}]) == ["01_first, claim not in claims.yml: nine"]
+    assert claims.check("03_third", []) == []
+    book(CLAIM | {"rule": BAND}, NEEDY, OTHER)
+    assert claims.check("01_first", [one, needy]) == [
+        "01_first, claim judged by an older rule, run the chapter again: one"
+    ]
+
+
+@pytest.fixture
+def executed(book, monkeypatch):
+    """Two claims recorded in the one chapter that exists, as the pipeline leaves them."""
+    folder = book(CLAIM, NEEDY, OTHER, CLAIM | {"id": "failing"}) / "_build" / "laptop" / "book"
+    folder.mkdir(parents=True)
+    calls = (("one", 1.0, {"figure": "fig-01-one"}), ("needy", None, {"dataset": "digits"}), ("failing", 9.0, {}))
+    (folder / "01_first.ipynb").write_text(json.dumps(cell(*recorded(monkeypatch, *calls))))
+    return folder
+
+
+def test_records_come_back_from_path_and_notebook(executed):
+    path = executed / "01_first.ipynb"
+    assert [made["id"] for made in claims.collect(path)] == ["one", "needy", "failing"]
+    assert claims.collect(json.loads(path.read_text())) == claims.collect(str(path))
+
+
+def test_the_ledger_has_a_row_a_claim_the_failing_first(executed):
+    frame = claims.ledger(executed)
+    assert list(zip(frame["id"], frame["verdict"], strict=True)) == [
+        ("failing", NO), ("one", YES), ("needy", verdicts.NOT_TESTED), ("other", verdicts.NO_CHAPTER)
+    ]  # fmt: skip
+    (executed / "01_first.ipynb").unlink()
+    assert claims.ledger(executed).set_index("id")["verdict"]["one"] == verdicts.NOT_RUN
+
+
+def test_the_ledger_page_filters_by_data_attributes_and_links_to_figures(executed):
+    html = claims.ledger_html(claims.ledger(executed))
+    assert '<a href="01_first.html#fig-01-one">fig-01-one</a>' in html
+    assert '<a href="01_first.html#claim-failing">01_first</a>' in html  # no figure: its own line
+    assert '<tr id="other" data-paper="dong_2019" data-verdict="no chapter yet">' in html
+    assert '<option value="not reproduced">not reproduced</option>' in html
+    assert "One is &lt; two." in html and "<caption>All 4 claims" in html and 'scope="row"' in html
+    for inline in ("style=", "onchange", "<script"):
+        assert inline not in html
+
+
+def test_a_chapter_ends_with_its_own_claims(executed):
+    table = claims.chapter_table(claims.collect(executed / "01_first.ipynb"))
+    assert table.startswith("## ") and table.index("not reproduced") < table.index(">reproduced")
+    assert '<a href="#fig-01-one">' in table
+
+
+def test_counts_by_paper_and_verdict(executed):
+    table = claims.counts(claims.ledger(executed))
+    assert table.loc["all papers"].to_dict() == {
+        NO: 1, YES: 1, verdicts.NOT_TESTED: 1, verdicts.NO_CHAPTER: 1, "claims": 4
+    }  # fmt: skip
+    assert table.loc["Dong et al. 2019"].tolist() == [0, 0, 0, 1, 1]
+
+
+def test_a_book_without_claims_has_an_empty_ledger(book):
+    frame = claims.ledger(book() / "nowhere")
+    assert claims.counts(frame)["claims"].tolist() == [0]
+    assert "All 0 claims" in claims.ledger_html(frame)
+
+
+def before(verdict, estimate=1.0, interval=None):
+    return {"verdict": verdict, "estimate": estimate, "interval": interval}
+
+
+@pytest.mark.parametrize(
+    ("baseline", "drift", "direction"),
+    [
+        ({"one": before(YES)}, "within band", "same"),
+        ({"one": before(YES, 1.009)}, "within band", "same"),  # 1 per cent where the baseline has no interval
+        ({"one": before(YES, 1.02)}, "moved", "same"),
+        ({"one": before(YES, 1.2, [0.9, 1.3])}, "within band", "same"),
+        ({"one": before(YES, 1.2, [1.1, 1.3])}, "moved", "same"),
+        ({"one": before(NO, 9.0)}, "flipped", "better"),
+        ({"one": before(OPEN)}, "flipped", "better"),
+        ({"failing": before(YES)}, "flipped", "worse"),
+        ({"failing": before(OPEN)}, "flipped", "worse"),
+        ({"failing": before(NO, 9.0)}, "within band", "same"),
+        ({"needy": before(YES)}, "flipped", "untested"),  # no data on this machine
+        ({"other": before(NO)}, "flipped", "worse"),  # its chapter is gone
+        ({"gone": before(NO)}, "flipped", "worse"),
+    ],
+)
+def test_drift_from_the_baseline(executed, baseline, drift, direction):
+    (row,) = claims.drift(claims.ledger(executed), baseline).itertuples()
+    assert (row.drift, row.direction) == (drift, direction)
+
+
+def test_drift_of_named_values_looks_at_each(executed):
+    frame = claims.ledger(executed)
+    frame.at[1, "estimate"] = {"a": 1.0, "b": 2.0}
+    old = {"one": before(YES, {"a": 1.0, "b": 2.5}, {"a": [0.9, 1.1], "b": [1.9, 2.6]})}
+    assert claims.drift(frame, old)["drift"].tolist() == ["within band"]
+    old["one"]["interval"]["b"] = [2.1, 2.6]
+    assert claims.drift(frame, old)["drift"].tolist() == ["moved"]
+
+
+def test_the_report_fails_only_in_strict_and_only_when_worse(executed, book):
+    text, status = claims.report("laptop", strict=True)
+    assert status == 0 and "No baseline is committed for the profile laptop" in text
+    assert text.index("not reproduced: failing") < text.index("reproduced: one")
+    path = claims.write_baseline("laptop")
+    kept = yaml.safe_load(path.read_text())
+    assert kept == {"one": before(YES), "failing": before(NO, 9.0)}  # only what a rule judged
+    text, status = claims.report("laptop", strict=True)
+    assert status == 0 and "Against the committed baseline of laptop: 2 within band." in text
+    path.write_text(yaml.safe_dump(kept | {"failing": before(YES)}))
+    text, status = claims.report("laptop", strict=True)
+    assert status == 1 and "flipped (worse): failing, reproduced -> not reproduced" in text
+    assert claims.report("laptop")[1] == 0
+    assert "make book PROFILE=paper" in claims.report("paper")[0]
