@@ -1,5 +1,6 @@
 """From executed chapters to the book's HTML: gather the sources, build them strictly, and only then replace the old pages."""
 
+import ast
 import os
 import re
 import shutil
@@ -123,4 +124,23 @@ def _counts(executed):
     return "\n".join(lines + ["| " + " | ".join(map(str, row)) + " |" for row in frame.itertuples(index=False)])
 
 
-_GENERATED = {"counts": _counts, "ledger": _ledger, "parameters": _parameter_lists}
+def _findings(executed):
+    """Each chapter's own sentence on what it found, and the paper's claims that did not hold there."""
+    import nbformat
+
+    from kdlib import claims
+
+    ledger, lines = claims.ledger(executed), []
+    for path in sorted(executed.glob("[0-9]*.ipynb")):
+        cells = nbformat.read(path, as_version=4).cells
+        title = cells[0].source.splitlines()[0].removeprefix("# ")
+        outputs = [output for cell in cells for output in cell.get("outputs", [])]
+        found = [output for output in outputs if output.get("metadata", {}).get("scrapbook", {}).get("name") == "finding"]
+        said = ast.literal_eval(next(iter(found[-1].data.values()))) if found else "No finding is recorded."
+        lines.append(f"- **[{title}]({path.stem})**. {said}")
+        failing = ledger[(ledger["chapter"] == path.stem) & (ledger["verdict"] == "not reproduced")]
+        lines += [f"  - Does not hold: {row.statement} ({row.place})" for row in failing.itertuples()]
+    return "\n".join(lines)
+
+
+_GENERATED = {"findings": _findings, "counts": _counts, "ledger": _ledger, "parameters": _parameter_lists}

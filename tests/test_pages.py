@@ -1,0 +1,110 @@
+"""From an executed chapter to its page: what is shown, what is hidden, and what a strict build refuses."""
+
+import base64
+import copy
+import re
+
+import nbformat
+import pytest
+from kdlib import chapters, pages
+from nbformat.v4 import new_code_cell, new_markdown_cell, new_notebook, new_output
+
+PARAMETERS = """:tags: [parameters]
+ratios = [1.0, 0.5]  # soft ratios; each in (0, 1]
+seeds = 3  # independent runs; in [1, 100]
+"""
+FIGURE = {"figure": {"name": "fig-01-toy", "caption": "It falls."}, "image": {"alt": "A line that falls from 3 to 1."}}
+RECORD = {
+    "chapter": "01_toy",
+    "profile": "smoke",
+    "parameters": {"ratios": [0.9], "seeds": 2},
+    "changed": ["ratios"],
+    "device": "cpu",
+    "seeds": 2,
+    "data": None,
+    "versions": {"torch": "9.9"},
+    "commit": "abc1234",
+    "seconds": 1.25,
+}
+
+
+@pytest.fixture
+def executed(tmp_path, monkeypatch):
+    (tmp_path / "profiles").mkdir()
+    (tmp_path / "profiles" / "smoke.yml").write_text("01_toy: {seeds: 2}\n")
+    (tmp_path / "profiles" / "paper.yml").write_text("01_toy: {seeds: 20}\n")
+    (tmp_path / "claims.yml").write_text("[]\n")
+    (tmp_path / "01_toy.md").write_text("# Toy\n\n```{code-cell}\n" + PARAMETERS + "```\n")
+    monkeypatch.setenv("KDLIB_BOOK", str(tmp_path))
+    html = '<div class="kd-figure"><svg role="img"></svg></div>'
+    rows = {"text/html": {"kdlib": {"rows": {"risk": "n,risk\n1,3\n2,1\n"}}}}
+    figure = new_code_cell("draw(risk)", metadata={"mystnb": copy.deepcopy(FIGURE)})
+    figure.outputs = [new_output("display_data", {"text/html": html}, metadata=rows)]
+    return new_notebook(
+        cells=[
+            new_markdown_cell("# Toy\n\nSource: nowhere."),
+            new_code_cell("ratios = [1.0, 0.5]", metadata={"tags": ["parameters"]}),
+            new_code_cell("ratios = [0.9]", metadata={"tags": ["injected-parameters"]}),
+            new_code_cell("unused = metrics.margin(1)"),
+            new_code_cell("z = logits.effective_logits(1)\nrisk = metrics.transfer_risk(z)"),
+            figure,
+        ],
+        metadata={"kdlib": copy.deepcopy(RECORD)},
+    )
+
+
+def test_the_page_shows_one_card_a_head_line_and_a_drawer(executed):
+    page, problems = pages.dress(executed)
+    assert problems == []
+    text = "\n".join(cell.source for cell in page.cells)
+    assert "**smoke** profile, cpu, 2 seeds, 1 s, commit `abc1234`." in text
+    assert "`seeds` 2 (the paper profile: 20)" in text
+    sources = [cell.source for cell in page.cells if cell.cell_type == "code"]
+    assert "ratios = [0.9]" not in sources and "ratios = [1.0, 0.5]" not in sources
+    assert text.count("kd-card") == 1 and "Parameters: 1 changed" in text
+    row = re.search(r"<tr class=kd-changed>.*?</tr>", text)[0]
+    assert ">ratios<" in row and "<td>1.0, 0.5</td><td>0.9</td><td>changed</td>" in row
+    assert "<td>3</td><td>2</td><td>smoke profile</td>" in text
+    drawer = page.cells[-1].source
+    csv = re.search(r'download="fig-01-toy-risk.csv" href="data:text/csv;base64,([^"]+)"', drawer)[1]
+    assert base64.b64decode(csv) == b"n,risk\n1,3\n2,1\n" and ", 2 rows" in drawer
+    assert "draw(risk)" in drawer and "torch 9.9" in drawer
+    assert "remove-input" in page.cells[-2].metadata["tags"]
+    assert 'aria-label="A line that falls from 3 to 1."' in page.cells[-2].outputs[0].data["text/html"]
+    assert executed.cells[0].source.endswith("nowhere."), "the executed notebook itself stays as it is"
+
+
+def test_a_drawer_names_the_functions_that_its_figure_rests_on_and_no_other():
+    cells = ["a = logits.effective_logits(1)", "b = metrics.margin(a)", "c = losses.distillation_loss(2)", "draw(b)"]
+    assert pages.rests_on(cells[-1], cells) == ["logits.effective_logits", "metrics.margin"]
+
+
+@pytest.mark.parametrize(
+    ("spoil", "told"),
+    [
+        (lambda cell: cell.metadata["mystnb"]["figure"].pop("name"), "has no name"),
+        (lambda cell: cell.metadata["mystnb"]["figure"].pop("caption"), "has no caption"),
+        (lambda cell: cell.metadata["mystnb"].pop("image"), "has no alt text"),
+        (lambda cell: cell.outputs[0].pop("metadata"), "names no data frame"),
+    ],
+)
+def test_a_figure_that_is_not_complete_is_a_problem(executed, spoil, told):
+    spoil(executed.cells[-1])
+    executed.cells[-1].outputs[0].setdefault("metadata", {})
+    _, problems = pages.dress(executed)
+    assert len(problems) == 1 and told in problems[0] and "01_toy" in problems[0]
+
+
+def test_the_rows_of_a_cell_are_the_frames_it_names():
+    import pandas
+    from kdlib import plots
+
+    frame = pandas.DataFrame({"n": [1, 2]})
+    shell = type("Shell", (), {"user_ns": {"In": ["%time\nf = risk.copy()\ndraw(other, x=1)"], "risk": frame, "other": 3, "unnamed": frame}})
+    assert plots._rows_of_cell(shell) == {"risk": "n\n1\n2\n"}
+
+
+def test_every_room_of_a_drawer_is_on_the_api_page():
+    text = (chapters.book() / "api.md").read_text(encoding="utf-8")
+    rooms = {path.stem for path in (chapters.book().parent / "kdlib").glob("*.py")} - {"__init__", "__main__"}
+    assert set(re.findall(r"automodule:: kdlib\.(\w+)", text)) == rooms
