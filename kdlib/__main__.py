@@ -100,6 +100,16 @@ def html(arguments):
     print(f"built {folder / 'html' / 'index.html'}")
 
 
+def figure(arguments):
+    """``kdlib figure CHAPTER NAME FILE``: one figure of the built book as an SVG file."""
+    import nbformat
+
+    from kdlib import site
+
+    path = Path("_build") / arguments.profile / "book" / f"{chapters.find(arguments.chapter)}.ipynb"
+    Path(arguments.file).write_text(site.standalone_figure(nbformat.read(path, as_version=4), arguments.name), encoding="utf-8")
+
+
 def _parser():
     parser = argparse.ArgumentParser(prog="kdlib", description="Run chapters of the book with your parameters.")
     commands = parser.add_subparsers(required=True, metavar="COMMAND")
@@ -118,6 +128,10 @@ def _parser():
     command("list", list_chapters, "every chapter with its parameters, defaults and meanings")
     sub = command("claims", claims_report, "the verdict on every claim")
     sub.add_argument("--strict", action="store_true", help="fail when a verdict got worse than the committed baseline")
+    sub = command("figure", figure, "write one figure of the built book to an SVG file")
+    sub.add_argument("chapter")
+    sub.add_argument("name", help="the figure's name, as fig-01-...")
+    sub.add_argument("file")
     command("keys", keys, "(make book) digests of what each chapter depends on")
     sub = command("execute", execute, "(make book) execute one chapter")
     sub.add_argument("chapter")

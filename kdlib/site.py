@@ -95,6 +95,30 @@ def gather(executed, source, chapter_names):
     return problems
 
 
+def standalone_figure(executed, name):
+    """One figure of an executed chapter as an SVG file of its own, which follows the viewer's light or dark theme.
+
+    Args:
+        executed: the executed notebook (``nbformat.NotebookNode``).
+        name: the figure's name, ``fig-01-...``.
+
+    Returns:
+        The SVG as text.
+
+    Raises:
+        ValueError: the chapter has no figure of that name.
+    """
+    named = {cell.metadata.get("mystnb", {}).get("figure", {}).get("name"): cell for cell in executed.cells}
+    if name not in named:
+        raise ValueError(f"a figure of this chapter is one of {', '.join(filter(None, named))}; got {name!r}")
+    html = next(output.data["text/html"] for output in named[name].outputs if "text/html" in output.get("data", {}))
+    svg = re.search(r"<svg.*</svg>", html, re.S)[0]
+    css = (chapters.book() / "_static" / "kdlib.css").read_text(encoding="utf-8")
+    light, dark = (re.search(rf'html\[data-theme="{theme}"\] {{(.*?)}}', css, re.S)[1] for theme in ("light", "dark"))
+    style = f"<style>svg {{{light}}} @media (prefers-color-scheme: dark) {{ svg {{{dark}}} }}</style>"
+    return re.sub(r"(<svg[^>]*>)", rf"\1{style}", svg, count=1) + "\n"
+
+
 def _parameter_lists(executed):
     """Every chapter's parameters with default, what is allowed, and meaning: the same lists as ``kdlib list``."""
     html = []
