@@ -1,0 +1,217 @@
+"""The student trained to convergence on the first n samples, for every n at once."""
+
+import os
+import re
+from pathlib import Path
+
+import torch
+from torch import nn
+
+from kdlib import kernels
+
+BLOCK = 512  # test points whitened at a time: large enough for BLAS, small beside n
+NUMBER = 8  # bytes of a float64
+
+
+class LinearizedStudent(nn.Module):
+    r"""A wide student, linear in its weights and trained to the end on the first n of N samples, for every n up to N.
+
+    .. math::
+        \Delta_{\hat w} = \phi(X)\, \Theta_n^{-1} \Delta_z, \qquad
+        \langle a, b \rangle_{\Theta_n} = a^\top \Theta_n^{-1} b = \sum_{i \le n} (L^{-1} a)_i\, (L^{-1} b)_i
+
+    L is the Cholesky factor of the whole Gram matrix :math:`\Theta_N = L L^\top`. The leading n × n block of L is the
+    factor of :math:`\Theta_n`, and a triangular solve goes from the top, so its first n entries are those of the
+    student of n samples: norms, inner products and outputs at every n are running sums over one solve. The
+    factorisation takes N³ / 3 multiplications, a target N² / 2 more, a test point N² / 2 more.
+
+    Targets are logit *changes*, :math:`\Delta_z = z - z_0` with :math:`z_0` the student's outputs at its
+    initialisation, not the logits z themselves. All arithmetic is float64, on the device of ``gram``.
+
+    Args:
+        gram: kernel of the samples in the order in which they are added, ``(n, n)``, symmetric positive definite.
+        in_place: overwrite ``gram``, which must be float64, with its factor: then there is one n × n matrix (800 MB
+            at n = 10,000) instead of two. ``gram`` is lost.
+
+    Raises:
+        ValueError: ``gram`` is not such a matrix; inputs that are duplicates for the kernel are named (see
+            ``kernels.cholesky``).
+        MemoryError: the copy of ``gram`` does not fit; see :func:`memory_needed` to ask before there is a ``gram``.
+
+    Source: Ji & Zhu 2020, Section 2, Eq. 4, where the direct solution is called impractical (in feature space it is).
+    """
+
+    def __init__(self, gram, *, in_place=False):
+        super().__init__()
+        if not in_place and gram.ndim == 2:
+            _require(NUMBER * len(gram) ** 2, gram.device, f"a float64 copy of a Gram matrix of n = {len(gram):,}")
+        self.register_buffer("factor", kernels.cholesky(gram, in_place=in_place))
+
+    def whiten(self, targets):
+        r"""Coordinates :math:`v = L^{-1} \Delta_z` of the weight change in the orthonormal basis that the samples span.
+
+        The n-th basis vector is the part of sample n's features that no earlier sample has.
+
+        Args:
+            targets: logit changes, ``(n,)`` or ``(n, k)``.
+
+        Returns:
+            float64 tensor of the same shape; its first n rows belong to the student of the first n samples.
+
+        Raises:
+            ValueError: the first dimension is not that of the Gram matrix, or there are more than two.
+
+        Source: Golub & Van Loan, Matrix Computations, Section 4.2.
+        """
+        n = len(self.factor)
+        if targets.ndim not in (1, 2) or len(targets) != n:
+            raise ValueError(f"targets must have shape (n,) or (n, k) with n = {n}, got {tuple(targets.shape)}")
+        v = torch.linalg.solve_triangular(self.factor, targets.to(self.factor).reshape(n, -1), upper=False)
+        return v.reshape(targets.shape)
+
+    def weight_norms(self, targets):
+        r"""Norm of the converged weight change at every sample size.
+
+        .. math:: \|\Delta_{\hat w, n}\|_2 = \sqrt{\Delta_z^\top \Theta_n^{-1} \Delta_z}
+
+        Args:
+            targets: logit changes, ``(n,)`` or ``(n, k)``.
+
+        Returns:
+            float64 tensor of the same shape; row i is the norm after i + 1 samples. It never falls.
+
+        Raises:
+            ValueError: see :meth:`whiten`.
+
+        Source: Ji & Zhu 2020, Section 4, Definition 1.
+        """
+        return self.whiten(targets).square_().cumsum(0).sqrt_()
+
+    def inner(self, first, second):
+        r"""Inner product of two weight changes, :math:`a^\top \Theta_n^{-1} b`, at every sample size.
+
+        Args:
+            first: logit changes a, ``(n,)`` or ``(n, k)``.
+            second: logit changes b, ``(n,)`` or ``(n, k)``; one of the two may have k where the other has none.
+
+        Returns:
+            float64 tensor, ``(n,)`` or ``(n, k)``; row i belongs to the first i + 1 samples.
+
+        Raises:
+            ValueError: see :meth:`whiten`; or the two have a different number k of targets.
+
+        Source: Ji & Zhu 2020, Section 5, where it is written with the kernel as its index.
+        """
+        if first.ndim == second.ndim == 2 and first.shape[1] != second.shape[1]:
+            raise ValueError(f"first and second must have the same number of targets, got {first.shape[1]} and "
+                             f"{second.shape[1]}")
+        a, b = self.whiten(first), self.whiten(second)
+        if a.ndim < b.ndim:
+            a = a[:, None]
+        if b.ndim < a.ndim:
+            b = b[:, None]
+        return (a * b).cumsum(0)
+
+    def predict(self, cross_gram, targets, sizes=None):
+        r"""The student's outputs on test points, less its outputs there at initialisation, at the sizes asked for.
+
+        .. math:: f_n(x) - f(x; w_0) = \Theta(x, X_n)\, \Theta_n^{-1} \Delta_z
+
+        Add :math:`f(x; w_0)` to get logits. Beside the result it holds a block of 512 test points, 512 · n numbers;
+        the result has a number for every size, test point and target.
+
+        Args:
+            cross_gram: kernel between t test points and the samples, ``(t, n)``.
+            targets: logit changes, ``(n,)`` or ``(n, k)``.
+            sizes: the sample sizes, a sequence of integers in 1 … n that grows; every size from 1 to n by default.
+
+        Returns:
+            float64 tensor, ``(sizes, t)`` or ``(sizes, t, k)``.
+
+        Raises:
+            ValueError: a shape does not fit the Gram matrix, or sizes are out of range or do not grow.
+            MemoryError: the result does not fit.
+
+        Source: Ji & Zhu 2020, Section 2, Eq. 4; Lee et al. 2019, Eq. 8.
+        """
+        n, v = len(self.factor), self.whiten(targets)
+        if cross_gram.ndim != 2 or cross_gram.shape[1] != n:
+            raise ValueError(f"cross_gram must have shape (t, n) with n = {n}, got {tuple(cross_gram.shape)}")
+        sizes = list(range(1, n + 1)) if sizes is None else [int(size) for size in sizes]
+        if any(low >= high for low, high in zip([0] + sizes, sizes + [n + 1])):
+            raise ValueError(f"sizes must grow and lie in 1 … {n}, got {sizes}")
+        t, v = len(cross_gram), v.reshape(n, -1)
+        _require(NUMBER * v.shape[1] * t * len(sizes), v.device,
+                 f"the outputs at {len(sizes):,} sizes, {t:,} test points, {v.shape[1]:,} targets")
+        outputs = v.new_empty(len(sizes), t, v.shape[1])
+        for start in range(0, t, BLOCK):
+            block = cross_gram[start : start + BLOCK].to(v)  # (b, n)
+            W = torch.linalg.solve_triangular(self.factor.T, block, upper=True, left=False)
+            if len(sizes) == n:
+                for target in range(v.shape[1]):
+                    outputs[:, start : start + BLOCK, target] = (W * v[:, target]).cumsum(1).T
+                continue
+            low, total = 0, v.new_zeros(len(block), v.shape[1])
+            for row, size in enumerate(sizes):
+                total = total.addmm_(W[:, low:size], v[low:size])
+                outputs[row, start : start + BLOCK], low = total, size
+        return outputs.reshape(len(sizes), t, *targets.shape[1:])
+
+
+def memory_needed(samples, *, targets=1, test_points=0, sizes=1, in_place=True, device="cpu"):
+    """Bytes that a student of so many samples takes, before anything is allocated; an error where they are not free.
+
+    8 (n² (2 unless in place) + 3 n k + 512 n + t n + s t k): Gram matrix, targets with their solves, a block, the
+    kernel of the test points, the outputs there.
+
+    Args:
+        samples: n, at least 1.
+        targets: number k of targets.
+        test_points: number t of test points, 0 where nothing is predicted.
+        sizes: number s of sample sizes at which outputs are asked for.
+        in_place: whether the factor overwrites the Gram matrix.
+        device: where the Gram matrix will be.
+
+    Returns:
+        Bytes, an int.
+
+    Raises:
+        ValueError: samples below 1.
+        MemoryError: more than is free on the device; the line says how much is needed and free, and the largest n.
+
+    Source: sizes of the tensors above.
+    """
+    if samples < 1:
+        raise ValueError(f"samples must be at least 1, got {samples}")
+
+    def needed(n):
+        matrices = n**2 * (1 if in_place else 2) + BLOCK * n
+        return NUMBER * (matrices + 3 * n * targets + test_points * n + sizes * test_points * targets)
+
+    free, fits = _free_memory(device), 0
+    if needed(samples) > free:
+        for bit in reversed(range(40)):
+            fits += 2**bit * (needed(fits + 2**bit) <= free)
+    _require(needed(samples), device, f"a student of n = {samples:,} samples", f"; n = {fits:,} would fit")
+    return needed(samples)
+
+
+def _require(size, device, what, hint=""):
+    free = _free_memory(device)
+    if size > free:
+        raise MemoryError(f"{what} needs {size / 2**30:.1f} GiB, but {free / 2**30:.1f} GiB are free on {device}{hint}")
+
+
+def _free_memory(device):
+    """Bytes that can be allocated on a device: what the machine has left, or a container's limit where that is lower."""
+    if torch.device(device).type == "cuda":
+        free, _ = torch.cuda.mem_get_info(device)
+        return free + torch.cuda.memory_reserved(device) - torch.cuda.memory_allocated(device)
+    free = os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE")
+    machine, group = Path("/proc/meminfo"), Path("/sys/fs/cgroup")
+    if machine.exists():
+        free = 1024 * int(re.search(r"MemAvailable:\s+(\d+)", machine.read_text())[1])
+    if (group / "memory.max").exists() and (limit := (group / "memory.max").read_text().strip()) != "max":
+        used = int(re.search(r"^anon (\d+)", (group / "memory.stat").read_text(), re.MULTILINE)[1])  # less caches
+        free = min(free, int(limit) - used)
+    return free
