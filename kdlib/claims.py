@@ -100,14 +100,17 @@ def collect(executed):
         executed: the notebook, or its path.
 
     Returns:
-        A list of dicts: the claim's fields with ``verdict``, ``estimate``, ``interval``, ``note``, ``figure``,
+        A list of dicts, each the claim's fields with ``verdict``, ``estimate``, ``interval``, ``note``, ``figure``,
         ``profile`` and ``dataset``.
     """
+    rules = {claim["id"]: claim["rule"] for claim in read()}
     if isinstance(executed, (str, os.PathLike)):
         executed = json.loads(Path(executed).read_text(encoding="utf-8"))
     outputs = (output for cell in executed["cells"] for output in cell.get("outputs", []))
     found = (output.get("metadata", {}).get("kdlib", {}).get("claim") for output in outputs)
-    return [json.loads(json.dumps(claim)) for claim in found if claim]
+    made = [json.loads(json.dumps(claim)) for claim in found if claim]
+    # A notebook sorts names; the claim's own rule, where it is the same, has them in the paper's order.
+    return [one | {"rule": rules[one["id"]]} if rules.get(one["id"]) == one["rule"] else one for one in made]
 
 
 def check(chapter, records):
@@ -130,7 +133,8 @@ def ledger(folder):
         folder: the executed chapters ``NN_name.ipynb``; claims of a chapter that is not there are not judged.
 
     Returns:
-        DataFrame: ``id, paper, place, statement, quantity, rule, chapter, verdict, estimate, interval, note, figure``
+        A frame with the columns ``id, paper, place, statement, quantity, rule, chapter, verdict, estimate, interval,
+        note, figure``.
     """
     rows = []
     for chapter in dict.fromkeys(claim["chapter"] for claim in read()):
@@ -163,7 +167,7 @@ def drift(frame, baseline):
         baseline: ``{id: {"verdict", "estimate", "interval"}}``.
 
     Returns:
-        DataFrame: ``id, before, now, drift, direction``, a row for each claim of the baseline. Drift is *flipped*
+        A frame ``id, before, now, drift, direction``, a row for each claim of the baseline. Drift is *flipped*
         (another verdict), else *moved* (an estimate left the baseline's interval, or 1 per cent where it has none),
         else *within band*. Direction is *worse*, *better* or *same*; *untested* where the claim is not tested at this
         size any more, as on a machine without the data. A claim that is gone is worse.
@@ -185,7 +189,7 @@ def report(profile="laptop", strict=False):
     """The ledger of a profile's executed chapters as text, with its drift from the committed baseline.
 
     Returns:
-        ``(text, status)``: status is 1 where ``strict`` and a verdict got worse, else 0.
+        The text, and a status that is 1 where ``strict`` and a verdict got worse, else 0.
     """
     folder = book().parent / "_build" / profile / "book"
     frame, lines, status = ledger(folder), [], 0

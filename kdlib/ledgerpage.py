@@ -100,7 +100,11 @@ def shown(value, interval=None):
 
 
 def _measured(made):
-    parts = [shown(made["estimate"], made["interval"]) if made["estimate"] is not None else "", made["note"] or ""]
+    estimate, rule = made["estimate"], made["rule"]
+    if isinstance(estimate, dict):
+        names = list(map(str, rule.get("order") or (rule["value"] if isinstance(rule.get("value"), dict) else ())))
+        estimate = {name: estimate[name] for name in sorted(estimate, key=lambda name: (names + [name]).index(name))}
+    parts = [shown(estimate, made["interval"]) if estimate is not None else "", made["note"] or ""]
     return "; ".join(part for part in parts if part)
 
 

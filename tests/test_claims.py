@@ -531,6 +531,15 @@ def test_a_chapter_ends_with_its_own_claims(executed):
     assert '<a href="#fig-01-one">' in table
 
 
+def test_measured_values_keep_the_order_of_the_rule(book, monkeypatch, tmp_path):
+    book(CLAIM | {"rule": {"kind": "ordering", "by": "falling", "order": ["zero", "b", "a"]}})
+    (made,) = recorded(monkeypatch, ("one", [3, 2, 1], {}))
+    (tmp_path / "one.ipynb").write_text(json.dumps(cell(made), sort_keys=True))  # as nbformat writes
+    assert "<td>zero &gt; b &gt; a</td><td>zero: 3, b: 2, a: 1</td>" in claims.chapter_table(
+        claims.collect(tmp_path / "one.ipynb")
+    )
+
+
 def test_counts_by_paper_and_verdict(executed):
     table = claims.counts(claims.ledger(executed))
     assert table.loc["all papers"].to_dict() == {
