@@ -14,6 +14,7 @@ import subprocess
 import sys
 
 GPU_WORKERS = "kdlib-gpu-workers"  # the scheduler's note of which of its workers have a GPU to themselves
+PATIENCE = "10s"  # for a scheduler to answer
 _open = {}  # this process's client and, where it owns the cluster, the cluster's process
 
 
@@ -36,7 +37,7 @@ def client():
         if address is None:
             _open["process"], local = start()
         try:
-            _open["client"] = Client(address or local, timeout="10s", set_as_default=False)
+            _open["client"] = Client(address or local, timeout=PATIENCE, set_as_default=False)
         except (OSError, TimeoutError) as error:
             raise ConnectionError(f"no Dask scheduler answers at DASK_SCHEDULER_ADDRESS={address}: start one there, or "
                                   "unset it to compute on this machine alone") from error

@@ -165,7 +165,10 @@ def _answer(message, cargoes):
         identity, *task = content
         return pickle.dumps(_rows(cargoes[identity], *task), protocol=5)
     except BaseException as error:
-        lines = traceback.format_exception(error)
+        frames = error.__traceback__
+        while frames.tb_next and frames.tb_frame.f_code.co_filename == __file__:
+            frames = frames.tb_next  # begin with run, unless the error is ours
+        lines = traceback.format_exception(error.with_traceback(frames))
         return pickle.dumps({"error": traceback.format_exception_only(error)[-1].strip(), "traceback": "".join(lines)})
 
 

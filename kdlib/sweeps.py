@@ -10,7 +10,9 @@ import os
 import sys
 from pathlib import Path
 
+import numpy
 import pandas
+import scipy.stats
 
 from kdlib import cluster, codekeys, dispatch, rowprocess, rows
 
@@ -78,7 +80,7 @@ def run_sweep(run, settings, *, store, seeds, data=None, batched=False, time_lim
     tasks = {}  # what to compute, by the row's key
     for setting, seed in itertools.product(settings, seeds):
         device = _device_type(setting, run)
-        named = [[name, codekeys.value_of(setting[name], name)] for name in sorted(setting)]
+        named = [[name, codekeys.describe(setting[name], name)] for name in sorted(setting) if name != "device"]
         tasks[codekeys.digest([sweep["sweep"], device, named, seed])] = {"setting": setting, "seed": seed, "device": device}
     if len(tasks) < len(settings) * len(seeds):
         raise ValueError("settings and seeds must differ from each other, got one twice")
@@ -92,6 +94,75 @@ def run_sweep(run, settings, *, store, seeds, data=None, batched=False, time_lim
     return _frame(state, sweep)
 
 
+def recorded(store, run):
+    """The newest rows of a store whatever their key, for rows that another machine made.
+
+    Args:
+        store: a folder, such as one under ``book/recorded``.
+        run: the function that would compute them now.
+
+    Returns:
+        A frame as from :func:`run_sweep`, the settings as they are written in the store. ``frame.attrs`` says what the
+        rows are: ``machines``, ``devices``, ``versions``, the ``constants`` that they were made with, and ``code``,
+        which is ``this code`` where ``run`` and what it reaches are as they were for all rows and ``older code`` else.
+
+    Raises:
+        ValueError: if the store holds no finished row.
+    """
+    records, _ = rows.read(store)
+    sweeps = {record["sweep"]: record for record in records if "key" not in record}
+    newest = {}
+    for record in records:
+        if "values" in record:
+            newest[codekeys.digest([record["setting"], record["seed"]])] = record
+    if not newest:
+        raise ValueError(f"a recorded store holds at least one finished row, got none in {Path(store)}")
+    made_by = [sweeps[identity] for identity in dict.fromkeys(record["sweep"] for record in newest.values())]
+    is_this = {sweep["code"] for sweep in made_by} == {codekeys.code_of(run)["code"]}
+    table = [{**record["setting"], "seed": record["seed"], **rows.decode(store, record["values"]),
+              "seconds": record["seconds"]} for record in newest.values()]
+    attrs = {f"{name}s": sorted({record[name] for record in newest.values()}) for name in ("machine", "device")}
+    attrs |= {name: [sweep[name] for sweep in made_by] for name in ("versions", "constants")}
+    return _tidy(table, {"failed": [], "finished": len(table), "code": "this code" if is_this else "older code", **attrs})
+
+
+def mean_band(frame, by, value, level=0.95):
+    """Means over seeds with their Student t intervals: mean ± t(level, k - 1) · s / √k over k finished seeds.
+
+    A mean over fewer seeds than asked says so: failed rows of the sweep count as asked, and so do rows whose value is
+    NaN, which makes the mean NaN.
+
+    Args:
+        frame: from :func:`run_sweep`, or rows selected from it.
+        by: the names of the settings that tell the means apart, or one name.
+        value: the name of the averaged column.
+        level: coverage of the interval, in (0, 1).
+
+    Returns:
+        A frame with ``by``, ``mean``, ``low``, ``high``, the integers ``k`` and ``K``, and ``seeds``: the text
+        ``k of K`` where k < K, else ``K``.
+
+    Raises:
+        ValueError: if ``level`` is outside (0, 1).
+    """
+    if not 0 < level < 1:
+        raise ValueError(f"level must be in (0, 1), got {level}")
+    by = [by] if isinstance(by, str) else list(by)
+    groups = {key: group[value].to_numpy(dtype=float) for key, group in frame.groupby(by, sort=False, dropna=False)}
+    lost = [tuple(row["setting"].get(name, row["seed"]) for name in by) for row in frame.attrs.get("failed", [])]
+    if len(frame) == frame.attrs.get("finished"):  # in a selection a group without any row was left out on purpose
+        groups = {**groups, **{key: numpy.empty(0) for key in lost if key not in groups}}
+    table = []
+    for key, values in groups.items():
+        k, K = int(numpy.isfinite(values).sum()), len(values) + lost.count(key)
+        with numpy.errstate(invalid="ignore"):  # infinite values have no deviation
+            mean = values.mean() if len(values) else numpy.nan
+            half = scipy.stats.t.ppf((1 + level) / 2, k - 1) * values.std(ddof=1) / k**0.5 if k > 1 else numpy.nan
+        table.append({**dict(zip(by, key)), "mean": mean, "low": mean - half, "high": mean + half, "k": k, "K": K,
+                      "seeds": str(K) if k == K else f"{k} of {K}"})
+    return pandas.DataFrame(table)
+
+
 def _checked_seeds(seeds):
     seeds = list(range(seeds)) if isinstance(seeds, int) else list(seeds)
     if not seeds or any(not isinstance(seed, int) or seed < 0 for seed in seeds) or len(set(seeds)) < len(seeds):
@@ -101,6 +172,8 @@ def _checked_seeds(seeds):
 
 def _checked_settings(settings, run, seeds, data, batched):
     settings = [dict(setting) for setting in settings]
+    if not inspect.isfunction(inspect.unwrap(run)):
+        raise ValueError(f"run must be a function, got {run!r}")
     if not settings:
         raise ValueError("a sweep needs at least one setting, got none")
     signature = inspect.signature(run)
@@ -125,17 +198,20 @@ def _from_environment(time_limit, retry_failed):
 def _identity(run, data, batched):
     """What all rows of a sweep have in common, as it is written into the store; and the modules to send along."""
     torch = sys.modules.get("torch")
-    code, modules, others = codekeys.code_of(run)
-    common = {"code": code, "modules": modules, "data": codekeys.data_of(data), "batched": batched,
-              "dtype": str(torch.get_default_dtype()).removeprefix("torch.") if torch else "float32",
-              "versions": rowprocess.versions()}
+    common = codekeys.code_of(run)
+    others = common.pop("others")
+    common |= {"data": None if data is None else codekeys.digest(codekeys.describe(data, "data")), "batched": batched,
+               "dtype": str(torch.get_default_dtype()).removeprefix("torch.") if torch else "float32",
+               "versions": rowprocess.versions()}
     return {"sweep": codekeys.digest(common), **common}, others
 
 
 def _device_type(setting, run):
     """The type of the device that a row runs on: that of ``device`` in the setting or among the globals of ``run``."""
     reads = inspect.getclosurevars(inspect.unwrap(run))
-    device = str(setting.get("device", {**reads.globals, **reads.nonlocals}.get("device", "cpu")))
+    reads = {**reads.globals, **reads.nonlocals, **setting}
+    given = [value for name, value in reads.items() if name == "device" or type(value).__name__ == "device"]
+    device = str(given[-1]) if given else "cpu"
     if device == "auto":
         import torch
 
