@@ -1,5 +1,7 @@
 """Slow, obvious twins of kdlib's clever functions: read them to see what a function means, never to run it fast."""
 
+import math
+
 import torch
 
 
@@ -41,3 +43,78 @@ def linear_student_by_sgd(phi, initial, loss, *, steps, batch, rate, generator):
         (slope,) = torch.autograd.grad(loss(logits, indices).sum(), logits)
         change -= rate * phi[indices].T @ slope
     return change
+
+
+# ---- losses, models, metrics, training
+
+
+def distillation_loss(student_logits, teacher_logits, labels, *, soft_ratio, temperature):
+    """Eq. 2 of Ji & Zhu by its sums, an example and a class at a time; two classes are the probabilities 1 - s, s."""
+
+    def probabilities(z, T):
+        if z.ndim == 0:
+            return [1 / (1 + math.exp(z / T)), 1 / (1 + math.exp(-z / T))]
+        total = sum(math.exp(value / T) for value in z)
+        return [math.exp(value / T) / total for value in z]
+
+    losses = []
+    for zs, zt, y in zip(student_logits, teacher_logits, labels, strict=True):
+        soft = sum(-p * math.log(q) for p, q in zip(probabilities(zt, temperature), probabilities(zs, temperature)))
+        losses.append(soft_ratio * soft - (1 - soft_ratio) * math.log(probabilities(zs, 1)[int(y)]))
+    return torch.tensor(losses, dtype=student_logits.dtype)
+
+
+def ntk_mlp(model, x):
+    """Eq. 1 of Ji & Zhu for one input, a neuron at a time."""
+    g = {"relu": lambda h: max(h, 0.0), "erf": math.erf}[model.activation]
+    values = [float(value) for value in x]
+    for layer, (W, b) in enumerate(zip(model.weights, model.biases, strict=True)):
+        fed = values if layer == 0 else [g(value) for value in values]
+        values = [model.sigma_w * sum(w * v for w, v in zip(row, fed)) / math.sqrt(len(fed))
+                  + model.sigma_b * shift for row, shift in zip(W.tolist(), b.tolist())]
+    return values[0]
+
+
+def crop_and_flip(images, *, padding, generator):
+    """Shift and mirror one image at a time, with the same draws as the fast way."""
+    n, channels, h, w = images.shape
+    top, left = (torch.randint(2 * padding + 1, (n,), generator=generator) for _ in range(2))
+    mirror = torch.randint(2, (n,), generator=generator)
+    out = []
+    for i in range(n):
+        framed = torch.zeros(channels, h + 2 * padding, w + 2 * padding, dtype=images.dtype)
+        framed[:, padding : padding + h, padding : padding + w] = images[i]
+        window = framed[:, top[i] : top[i] + h, left[i] : left[i] + w]
+        out.append(window.flip(2) if mirror[i] else window)
+    return torch.stack(out)
+
+
+def fit(model, inputs, targets, loss, *, steps, batch_size, learning_rate, weight_decay, momentum, warm_up, generator):
+    """Nesterov momentum written out, v = mu v + g and w = w - rate (g + mu v), one parameter at a time."""
+    order, velocity, updates = [], {}, 0
+    while updates < steps:
+        order = torch.randperm(len(inputs), generator=generator).tolist()
+        for i in range(0, len(order) - batch_size + 1, batch_size):
+            if updates == steps:
+                break
+            model.zero_grad()
+            picked = order[i : i + batch_size]
+            logits = model(torch.stack([inputs[j] for j in picked]))
+            loss(logits, *[torch.stack([target[j] for j in picked]) for target in targets]).mean().backward()
+            climb = warm_up * steps
+            share = (updates + 1) / climb if updates + 1 <= climb else (
+                (1 + math.cos(math.pi * max(updates - climb, 0) / (steps - climb))) / 2)
+            with torch.no_grad():
+                for name, w in model.named_parameters():
+                    g = w.grad + weight_decay * w
+                    velocity[name] = momentum * velocity.get(name, 0) + g
+                    w -= learning_rate * share * (g + momentum * velocity[name])
+            updates += 1
+
+
+def transfer_risk(student_logits, teacher_logits):
+    """Disagreements counted one by one."""
+    count = 0
+    for zs, zt in zip(student_logits, teacher_logits, strict=True):
+        count += bool(zs * zt < 0) if zs.ndim == 0 else zs.tolist().index(max(zs)) != zt.tolist().index(max(zt))
+    return count / len(student_logits)

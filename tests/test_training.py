@@ -1,0 +1,221 @@
+"""Training and prediction: the loop against its slow twin, its randomness, its device."""
+
+import warnings
+from functools import partial
+
+import pytest
+import references
+import torch
+import torch.nn.functional as F
+
+from kdlib import losses, models, training
+
+
+def seeded(seed=0):
+    return torch.Generator().manual_seed(seed)
+
+
+def images(n=64, seed=0):
+    g = seeded(seed)
+    return torch.randn(n, 1, 8, 8, generator=g), torch.randint(10, (n,), generator=g)
+
+
+def small_resnet(seed=0):
+    return models.ResNet(8, width=4, channels=1, generator=seeded(seed))
+
+
+cross_entropy = partial(F.cross_entropy, reduction="none")
+
+
+@pytest.mark.parametrize("warm_up", [0.0, 0.3])
+def test_fit_is_nesterov_momentum_written_out(warm_up):
+    # float64 is never autocast, so both ways compute the same sums; pairs with the wrong example would be far off
+    x, zt = torch.randn(50, 3, generator=seeded(1), dtype=torch.float64), torch.randn(50, generator=seeded(2)).double()
+    y = (zt > 0.5).long()
+    loss = partial(losses.distillation_loss, soft_ratio=0.6, temperature=2.0)
+    options = dict(steps=17, batch_size=8, learning_rate=0.3, weight_decay=1e-2, momentum=0.8, warm_up=warm_up)
+    fast, slow = (models.NTKMLP(3, 6, depth=2, generator=seeded(), dtype=torch.float64) for _ in range(2))
+    training.fit(fast, x, (zt, y), loss, **options, generator=seeded(3))
+    references.fit(slow, x, (zt, y), loss, **options, generator=seeded(3))
+    for a, b in zip(fast.parameters(), slow.parameters(), strict=True):
+        torch.testing.assert_close(a, b, rtol=1e-9, atol=1e-11)  # 17 steps of float64 rounding
+
+
+def test_targets_stay_with_their_examples():
+    # each input is its own target: any reshuffle between the two would leave the error of a random pairing, about 2
+    x = torch.randn(40, 1, generator=seeded())
+    seen = []
+    model = torch.nn.Linear(1, 1)
+    training.fit(model, x, (x,), lambda z, target: seen.append((z.detach(), target)) or (z - target).square(), steps=20,
+                 batch_size=7, learning_rate=0.0, generator=seeded(1))
+    w, b = model.weight.item(), model.bias.item()
+    for z, target in seen:
+        torch.testing.assert_close(z, w * target + b, rtol=1e-5, atol=1e-5)  # one float32 product and sum
+
+
+def test_a_pass_visits_each_example_once():
+    seen = []
+    x = torch.zeros(12, 1)
+    training.fit(torch.nn.Linear(1, 1), x, (torch.arange(12),), lambda z, i: seen.append(i) or z.flatten(), steps=6,
+                 batch_size=4, learning_rate=0.0, generator=seeded())
+    first, second = torch.cat(seen[:3]), torch.cat(seen[3:])
+    assert first.sort().values.tolist() == second.sort().values.tolist() == list(range(12))
+    assert first.tolist() != second.tolist()
+
+
+def test_training_is_the_same_to_the_bit_and_leaves_the_global_generator_alone():
+    x, y = images()
+    threads, before = torch.get_num_threads(), torch.get_rng_state()
+    torch.set_num_threads(1)
+    try:
+        states = []
+        for seed in (5, 5, 6):
+            model = small_resnet()
+            training.fit(model, x, (y,), cross_entropy, steps=5, batch_size=16, learning_rate=0.1,
+                         augment=partial(training.crop_and_flip, padding=1), bfloat16=True, generator=seeded(seed))
+            states.append(model.state_dict())
+    finally:
+        torch.set_num_threads(threads)
+    assert all(torch.equal(states[0][name], states[1][name]) for name in states[0])
+    assert not torch.equal(states[0]["conv.weight"], states[2]["conv.weight"])
+    assert torch.equal(before, torch.get_rng_state())
+
+
+def test_a_resnet_learns_in_bfloat16_what_it_learns_in_float32(monkeypatch):
+    x, y = images()
+    errors = {}
+    for name, fast in {"bfloat16": True, "float32": False}.items():
+        monkeypatch.setattr(training, "has_bfloat16", lambda device, fast=fast: fast)
+        model = small_resnet()
+        training.fit(model, x, (y,), cross_entropy, steps=60, batch_size=32, learning_rate=0.1, weight_decay=0.0,
+                     bfloat16=True, generator=seeded(1))
+        assert all(p.dtype == torch.float32 for p in model.parameters())
+        errors[name] = (training.predict(model, x).argmax(1) != y).float().mean().item()
+    assert max(errors.values()) < 0.1  # random labels are wrong at 0.9 before training
+
+
+def test_checkpoints_are_the_states_on_the_way():
+    x, y = images()
+    options = dict(batch_size=16, learning_rate=0.1, generator=seeded(1))
+    model = small_resnet()
+    start = training._copy(model)
+    states = training.fit(model, x, (y,), cross_entropy, steps=4, checkpoints=(0, 2, 4), **options)
+    assert list(states) == [0, 2, 4]
+    assert all(torch.equal(states[0][name], start[name]) for name in start)
+    assert all(torch.equal(states[4][name], value) for name, value in model.state_dict().items())
+    assert not torch.equal(states[2]["conv.weight"], states[4]["conv.weight"])
+
+
+def test_predict_is_evaluation_without_traces():
+    x, _ = images()
+    model = small_resnet().train()
+    before = training._copy(model)
+    whole, parts = training.predict(model, x), training.predict(model, x, batch_size=7)
+    assert model.training and not whole.requires_grad and len(whole) == len(x)
+    assert all(torch.equal(before[name], value) for name, value in model.state_dict().items())
+    model.eval()
+    with torch.no_grad():
+        direct = model(x)
+    scale = direct.std().item()
+    torch.testing.assert_close(whole, direct, rtol=0, atol=1e-5 * scale)  # float32, in batches of another size
+    torch.testing.assert_close(parts, whole, rtol=0, atol=1e-5 * scale)
+    rough = training.predict(model, x, bfloat16=True)
+    torch.testing.assert_close(rough, direct, rtol=0, atol=0.05 * scale)  # 8 bits after seven layers
+
+
+@pytest.mark.parametrize("padding", [0, 1, 4])
+@pytest.mark.parametrize("shape", [(20, 3, 8, 8), (20, 1, 5, 7)])
+def test_crop_and_flip_agrees_with_one_image_at_a_time(shape, padding):
+    x = torch.randn(shape, generator=seeded())
+    for source in (x, x.to(memory_format=torch.channels_last)):
+        got = training.crop_and_flip(source, padding=padding, generator=seeded(1))
+        assert torch.equal(got, references.crop_and_flip(x, padding=padding, generator=seeded(1)))
+        assert got.is_contiguous(memory_format=torch.channels_last)
+
+
+def test_crop_and_flip_draws_every_shift_and_mirror_alike():
+    x = torch.zeros(9000, 1, 5, 5)
+    x[:, 0, 2, 1] = 1  # one bright pixel left of the middle tells shift and mirror
+    where = training.crop_and_flip(x, padding=1, generator=seeded()).flatten(1).argmax(1)
+    rows, columns = where // 5, where % 5
+    for row in (1, 2, 3):
+        # columns 0 and 4 come from one shift, 1 and 3 from one, and 2 from the extreme shift of either image
+        counts = [int(((rows == row) & (columns == column)).sum()) for column in range(5)]
+        assert counts == pytest.approx([500, 500, 1000, 500, 500], abs=130)  # four standard errors of the largest
+
+
+def test_standardise_has_mean_zero_and_deviation_one_in_each_channel():
+    x = torch.randint(256, (50, 3, 4, 4), generator=seeded(), dtype=torch.uint8)
+    z = training.standardise(x)
+    torch.testing.assert_close(z.mean((0, 2, 3)), torch.zeros(3), rtol=0, atol=1e-5)  # float32 sums of 800 values
+    torch.testing.assert_close(z.square().mean((0, 2, 3)), torch.ones(3), rtol=0, atol=1e-4)
+    mean, std = torch.tensor([0.5, 0.4, 0.3]), torch.tensor([0.2, 0.3, 0.4])
+    want = (x.float() / 255 - mean.view(3, 1, 1)) / std.view(3, 1, 1)
+    torch.testing.assert_close(training.standardise(x, mean=mean, std=std), want, rtol=1e-5, atol=1e-5)
+    assert torch.isfinite(training.standardise(torch.zeros_like(x))).all()  # one grey alone has no deviation
+
+
+def test_one_cycle_climbs_straight_and_falls_as_a_cosine():
+    shares = [training.one_cycle(step, 50, warm_up=0.2) for step in range(50)]
+    assert shares[:10] == pytest.approx([(step + 1) / 10 for step in range(10)])
+    assert shares[10] == pytest.approx(1.0) and shares[30] == pytest.approx(0.5) and 0 < shares[49] < 0.002
+    parameter = torch.nn.Parameter(torch.zeros(()))
+    optimizer = torch.optim.SGD([parameter], lr=1.0)
+    torchs = torch.optim.lr_scheduler.CosineAnnealingLR(optimizer, 50)
+    for step in range(50):
+        assert training.one_cycle(step, 50, warm_up=0.0) == pytest.approx(torchs.get_last_lr()[0], abs=1e-12)
+        optimizer.step()
+        torchs.step()
+
+
+@pytest.mark.parametrize("cuda, card, built", [(False, False, False), (False, True, False), (False, True, True),
+                                               (True, True, True)])
+@pytest.mark.parametrize("device", ["auto", "cpu", "cuda"])
+def test_pick_device(monkeypatch, device, cuda, card, built):
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: cuda)
+    monkeypatch.setattr(torch.version, "cuda", "13.0" if built else None)
+    monkeypatch.setattr(training, "_nvidia_card", lambda: card)
+    lack = "no usable card or driver" if built else "install a CUDA build" if card else "there is no NVIDIA card"
+    if device == "cuda" and not cuda:
+        with pytest.raises(ValueError, match=lack) as caught:
+            training.pick_device(device)
+        assert "\n" not in str(caught.value)
+    elif device == "auto" and card and not cuda:
+        with pytest.warns(UserWarning, match=lack):
+            assert training.pick_device(device) == torch.device("cpu")
+    else:
+        with warnings.catch_warnings():
+            warnings.simplefilter("error")
+            assert training.pick_device(device).type == ("cuda" if cuda and device != "cpu" else "cpu")
+
+
+@pytest.mark.parametrize("found, want", [({"avx512_bf16": True}, True), ({"amx_bf16": True}, True),
+                                         ({"bf16": True}, True), ({"avx512_bf16": False, "avx512_f": True}, False)])
+def test_bfloat16_follows_the_processor(monkeypatch, found, want):
+    monkeypatch.setattr(torch.cpu, "get_capabilities", lambda: found)
+    assert training.has_bfloat16("cpu") is want
+
+
+@pytest.mark.parametrize(
+    "call, rule",
+    [
+        (lambda: training.pick_device("tpu"), "one of auto, cpu, cuda, got 'tpu'"),
+        (lambda: training.standardise(torch.zeros(2, 3, 4, 4)), "must be uint8 .* got torch.float32"),
+        (lambda: training.standardise(torch.zeros(2, 3, 4, 4).byte(), mean=torch.zeros(3)), "given together"),
+        (lambda: training.crop_and_flip(torch.zeros(2, 3, 4, 4), padding=-1, generator=seeded()), "at least 0, got -1"),
+        (lambda: training.one_cycle(5, 5), "step must be in 0 … steps - 1 = 4, got 5"),
+        (lambda: training.one_cycle(0, 5, warm_up=1.0), r"warm_up must be in \[0, 1\), got 1.0"),
+        (lambda: run_fit(targets=(torch.zeros(3),)), r"must have 4 entries like inputs, got \[3\]"),
+        (lambda: run_fit(checkpoints=(9,)), r"checkpoints must be in 0 … steps = 2, got \[9\]"),
+        (lambda: run_fit(inputs=torch.full((4, 1), float("nan"))), "loss must stay finite, got nan"),
+    ],
+)
+def test_guards(call, rule):
+    with pytest.raises(ValueError, match=rule):
+        call()
+
+
+def run_fit(inputs=torch.ones(4, 1), targets=(torch.ones(4, 1),), **options):
+    model = torch.nn.Linear(1, 1)
+    training.fit(model, inputs, targets, lambda z, y: (z - y).square(), steps=2, batch_size=2, learning_rate=0.1,
+                 generator=seeded(), **options)
