@@ -17,7 +17,7 @@ __all__ = ["correction_logits", "effective_logits", "label_smoothing_logits"]
 
 LARGEST_LOGIT = 1e4  # the error bound of effective_logits is tested up to here
 LOWEST_TEMPERATURE, HIGHEST_TEMPERATURE = 0.05, 100.0
-CPU_BLOCK, CUDA_BLOCK = 1 << 14, 1 << 22  # elements a pass: temporaries stay in the cache, or in bounded memory
+CPU_BLOCK, CUDA_BLOCK = 1 << 15, 1 << 22  # elements a pass: temporaries stay in the cache, or in bounded memory
 
 
 @torch.no_grad()
@@ -52,15 +52,16 @@ def effective_logits(
         raise ValueError(f"soft_ratio must be in (0, 1]: without soft labels there is no finite root; got {soft_ratio}")
     if rho == 1:
         return teacher_logits.clone()
-    sign = 1 - 2 * labels.to(torch.float64).expand_as(teacher_logits).reshape(-1)  # y = 1 is y = 0 in a mirror
-    u = sign * teacher_logits.to(torch.float64).reshape(-1)
-    ratio = Fraction(1 - Fraction(rho)) * Fraction(T) / Fraction(rho)  # kappa = (1 - rho) T / rho, exactly
-    z = torch.empty_like(u)
-    size = CUDA_BLOCK if u.is_cuda else CPU_BLOCK
-    for start in range(0, u.numel(), size):
-        block = u[start : start + size]
-        z[start : start + size] = _polish(_solve(block, T, ratio), block, T, ratio)
-    return (sign * z).reshape(teacher_logits.shape).to(teacher_logits.dtype)
+    ratio = (1 - Fraction(rho)) * Fraction(T) / Fraction(rho)  # kappa = (1 - rho) T / rho, exactly
+    flat, sides = teacher_logits.reshape(-1), labels.reshape(-1)
+    z = torch.empty_like(flat)
+    size = CUDA_BLOCK if flat.is_cuda else CPU_BLOCK
+    for start in range(0, len(flat), size):
+        block = slice(start, start + size)
+        sign = 1 - 2 * sides[block].to(torch.float64)  # y = 1 is y = 0 seen in a mirror
+        u = sign * flat[block].to(torch.float64)
+        z[block] = sign * _polish(_solve(u, T, ratio), u, T, ratio)
+    return z.reshape(teacher_logits.shape)
 
 
 @torch.no_grad()
@@ -122,19 +123,20 @@ def label_smoothing_logits(labels: torch.Tensor, *, smoothing: float) -> torch.T
 
 
 def _check_labels(labels: torch.Tensor) -> None:
-    bad = (labels != 0) & (labels != 1)
-    if bad.any():
-        raise ValueError(f"labels must be 0 or 1; got {labels[bad].reshape(-1)[0].item()}")
+    known = (labels == 0) | (labels == 1)
+    if not known.all():
+        raise ValueError(f"labels must be 0 or 1; got {labels[~known].reshape(-1)[0].item()}")
 
 
 def _check(teacher_logits: torch.Tensor, labels: torch.Tensor, temperature: float) -> torch.Tensor:
     """Guards of the two teacher-made logits; the labels, spread over the shape of the logits."""
     if not teacher_logits.is_floating_point():
         raise ValueError(f"teacher_logits must be floating point; got {teacher_logits.dtype}")
-    beyond = ~(teacher_logits.abs() <= LARGEST_LOGIT)  # a NaN fails every comparison
-    if beyond.any():
-        worst = teacher_logits[beyond].reshape(-1)[0].item()
-        raise ValueError(f"teacher_logits must be finite and at most {LARGEST_LOGIT:g} in size; got {worst}")
+    if teacher_logits.numel():
+        for extreme in (x.item() for x in teacher_logits.aminmax()):  # a NaN comes through and fails the comparison
+            if not abs(extreme) <= LARGEST_LOGIT:
+                rule = f"finite and at most {LARGEST_LOGIT:g} in size"
+                raise ValueError(f"teacher_logits must be {rule}; got {extreme}")
     _check_labels(labels)
     if not LOWEST_TEMPERATURE <= temperature <= HIGHEST_TEMPERATURE:
         rule = f"[{LOWEST_TEMPERATURE}, {HIGHEST_TEMPERATURE:g}]"
@@ -158,58 +160,65 @@ def _solve(u: torch.Tensor, T: float, ratio: Fraction) -> torch.Tensor:
     """Root for y = 0, to about nine digits; u of shape (n,)."""
     mantissa, exponent = _frexp(ratio)
     log_kappa = math.log(mantissa) + exponent * math.log(2)
-    kappa = math.exp(min(log_kappa, 700.0))
-    v = u / T
-    flip = torch.tanh(v / 2) > kappa  # the root is positive: work with 1 - sigma, which is sigma(-z)
-    P = flip.to(u.dtype)
+    kappa = math.exp(min(log_kappa, 80.0))
+    close = 3e-5 * min(1.0, T)  # Newton squares this twice: once here, once in _polish
+    flip = u > (2 * T * math.atanh(kappa) if kappa < 1 else math.inf)  # root > 0: 1 - sigma keeps the digits
+    v, P = u / T, flip.to(u.dtype)
     N = 1 - P
     E = torch.exp(-v.abs())
-    shift = -N * v.clamp(max=0)  # everything is divided by e^min(u/T, 0), which may underflow
-    C = torch.where(flip, E, 1.0) / (1 + E)  # sigma(u/T), or sigma(-u/T), so divided
-    # Start where one of the terms alone would balance the equation: from there Newton descends without overshooting.
-    log_ratio = (-shift - torch.log1p(E) - log_kappa).clamp(max=-1e-300)  # log sigma(z) if the hard term were alone
-    hard_alone = log_ratio - torch.log(-torch.expm1(log_ratio))
-    soft_alone = (torch.sigmoid(-v) + kappa).clamp(max=0.5)
-    y = torch.where(flip, T * torch.logit(soft_alone), torch.minimum(u, hard_alone)).clamp(max=0)  # y = -|z|
-    for _ in range(50):
-        a, b = torch.exp(y / T), torch.exp(y)
-        ia, ib = 1 / (1 + a), 1 / (1 + b)
-        A = torch.exp(y / T + shift) * ia
-        B = torch.exp(log_kappa + N * (y + shift)) * ib
-        left, right = A + N * B, C + P * B
-        slope = A / left * ia / T + B / torch.where(flip, right, left) * torch.where(flip, b * ib, ib)
-        step = torch.log(left / right) / slope
-        y = (y - step).clamp(max=0)
-        if (step.abs() <= 1e-5 * (1 - y)).all():  # Newton squares this
-            break
-    return torch.where(flip, -y, y)
+    C = torch.addcmul(N, P, E) / (1 + E)  # sigma(u/T), or sigma(-u/T) if flipped, over e^shift
+    shift = v.clamp(max=0)  # e^min(u/T, 0) may underflow: both sides are divided by it
+    shift_b = N * (log_kappa - shift)
+    back_a = torch.exp(shift)
+    back_b = torch.addcmul(P, N, back_a, value=math.exp(-log_kappa))
+    constants = (N, P, C, shift, shift_b, back_a, back_b)
+    y = None  # minus the size of the root
+    for dtype, rounds in ((torch.float32, 3), (torch.float64, 20)):  # the first steps need few digits
+        N, P, C, shift, shift_b, back_a, back_b = (x.to(dtype) for x in constants)
+        if y is None:  # where one of the terms alone would balance: from there Newton descends without overshooting
+            hard = (torch.log(C) - shift_b).clamp(max=-1e-30)  # log sigma(y) if the hard term were alone
+            hard = torch.minimum(v.to(dtype) * T, hard - torch.log(-torch.expm1(hard)))
+            y = (N * hard + P * T * torch.logit((C + kappa).clamp(max=0.5))).clamp(max=0)
+        y = y.to(dtype)
+        for _ in range(rounds):
+            A, B = torch.exp(y / T - shift), torch.exp(y + shift_b)
+            a, b = A * back_a, B * back_b
+            ia, ib = 1 / (1 + a), 1 / (1 + b)
+            A, B = A * ia, torch.addcmul(kappa * P, N, B) * ib
+            left, right = torch.addcmul(A, N, B), torch.addcmul(C, P, B)
+            slope = A * ia / T + B * ib * torch.addcmul(N, P, b)  # times left; exact at the root, which is enough
+            step = torch.log(left / right) * left / slope
+            y = (y - step).clamp(max=0)
+            if dtype is torch.float64 and (step.abs() <= close * (1 - y)).all():
+                break
+    return (N - P) * y
 
 
 def _polish(z: torch.Tensor, u: torch.Tensor, T: float, ratio: Fraction) -> torch.Tensor:
-    """One Newton step on (w - a)(1 + b) = kappa b (1 + a)(1 + w), with a = e^(z/T), b = e^z, w = e^(u/T), in pairs."""
+    """One Newton step on (w - a)(1 + b) = kappa b (1 + a)(1 + w), with a = e^(z/T), b = e^z, w = e^(u/T), in pairs.
+
+    For z > 0 both sides are divided by b, and both always by 2^k of w, so that no saturated teacher underflows.
+    """
     z = torch.minimum(z, u)
-    w, dw, kw = _exp(u, T)
-    a, da, ka = _exp(z, T)
-    b, db, kb = _exp(-z.abs(), 1.0)
-    down = _power(kw.clamp(max=0))
-    scaled = _power(ka - kw)  # everything is divided by 2^kw, so that a saturated teacher does not underflow
-    x, dx = a * scaled, da * scaled
-    X = _two_sum(w, -x, dw - dx)
-    scale = _power(ka)
-    A = _two_sum(torch.ones_like(z), a * scale, da * scale)
-    W = _two_sum(_power(-kw.clamp(min=0)), w * down, dw * down)
-    scale = _power(kb)
-    Y = _two_sum(torch.ones_like(z), b * scale, db * scale)
-    negative = z <= 0
-    S = torch.where(negative, b, 1.0), torch.where(negative, db, 0.0)  # for z > 0 all is divided by b once more
+    one = torch.ones_like(z)
+    negative = (z <= 0).to(z.dtype)
+    w, kw = _exp(u, T)
+    a, ka = _exp(z, T)
+    b, kb = _exp(-z.abs(), 1.0)
+    low = kw.clamp(max=0)
     mantissa, exponent = _frexp(ratio)
-    kappa = _high(mantissa), float(mantissa - Fraction(_high(mantissa)))
-    scale = _power(torch.where(negative, kb - kw.clamp(max=0), 0) + exponent)
-    R, dR = _multiply(_split(*_multiply(_split(*_multiply(_split(*A), _split(*W))), S)), kappa)
-    L, dL = _multiply(_split(*X), _split(*Y))
-    residual = (R * scale - L) + (dR * scale - dL)
-    a, b, x, A, X, Y = (a + da) * _power(ka), (b + db) * _power(kb), x + dx, sum(A), sum(X), sum(Y)
-    slope = (R + dR) * scale * (negative + a / A / T) - torch.where(negative, b, -b) * X + Y * x / T
+    kappa = tuple(one.new_tensor(x) for x in (_high(mantissa), float(mantissa - Fraction(_high(mantissa)))))
+    power = _power(negative.to(torch.int64) * (kb - low) + exponent)  # of the right side
+    S = torch.addcmul(one - negative, negative, b[0]), negative * b[1]
+    x, a, b = _scale(a, ka - kw), _scale(a, ka), _scale(b, kb)
+    X = _split(w[0] - x[0], (w[0] - (w[0] - x[0]) - x[0]) + (w[1] - x[1]))
+    Y, A, W = _add(one, b), _add(one, a), _add(_power(low - kw), _scale(w, low))
+    L, dL = _multiply(X, Y)
+    R, dR = _multiply(_split(*_multiply(_split(*_multiply(A, W)), S)), kappa)
+    R, dR = R * power, dR * power
+    residual = (R - L) + (dR - dL)
+    a, b, x, X, Y = (pair[0] + pair[1] for pair in (a, b, x, X, Y))
+    slope = (R + dR) * (a / (1 + a) / T + negative) - X * (2 * negative - 1) * b + Y * x / T
     return torch.minimum(z - residual / slope, u)
 
 
@@ -221,10 +230,10 @@ def _table(device: torch.device) -> tuple[torch.Tensor, torch.Tensor]:
     """2^(j/256) as hi + lo, hi of 26 bits."""
     with localcontext() as context:
         context.prec = 50
-        powers = [Fraction(Decimal(2) ** (Decimal(j) / TABLE)) for j in range(TABLE)]
+        powers = [Fraction((Decimal(2).ln() * j / TABLE).exp()) for j in range(TABLE)]
     high = [_high(p) for p in powers]
-    low = [float(p - Fraction(h)) for p, h in zip(powers, high, strict=True)]
-    return (torch.tensor(high, dtype=torch.float64, device=device), torch.tensor(low, dtype=torch.float64, device=device))
+    pair = [high, [float(p - Fraction(h)) for p, h in zip(powers, high, strict=True)]]
+    return tuple(torch.tensor(pair, dtype=torch.float64, device=device))
 
 
 @lru_cache(maxsize=64)
@@ -236,22 +245,27 @@ def _step(T: float) -> tuple[float, float]:
     return _high(step), float(step - Fraction(_high(step)))
 
 
-def _exp(x: torch.Tensor, T: float) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
-    """e^(x/T) = (hi + lo) 2^k to about 1e-18, hi of 26 bits in [1, 2), lo below 2e-3."""
+def _exp(x, T):
+    """e^(x/T) = (hi + lo) 2^k to about 1e-18, hi of 26 bits in [1, 2), lo below 3e-3; returns (hi, lo), k."""
     high, low = _step(T)
     k = (x * (1 / high)).round()
-    r = ((x - k * high) - k * low) / T  # the bracket is exact; |r| <= log(2) / 512
-    q = r * (1 + r * (1 / 2 + r * (1 / 6 + r * (1 / 24 + r * (1 / 120)))))
+    r = torch.sub(torch.sub(x, k, alpha=high), k, alpha=low)  # the first is exact; |r| < T log(2) / 500
+    q = torch.expm1(r * (1 / T))
     k = k.to(torch.int64)
     j = k & (TABLE - 1)
-    table = _table(x.device)
-    hi, lo = table[0][j], table[1][j]
-    return hi, lo + (hi + lo) * q, k >> 8
+    hi, lo = (column.take(j) for column in _table(x.device))
+    return (hi, torch.addcmul(lo, hi + lo, q)), k >> 8
 
 
-def _power(k: torch.Tensor) -> torch.Tensor:
-    """2^k, flushed to 2^-1000 and 2^1000, from the bits of the exponent."""
+def _power(k):
+    """2^k from the bits of the exponent, held within 2^-1000 and 2^1000."""
     return ((k.clamp(-1000, 1000) + 1023) << 52).view(torch.float64)
+
+
+def _scale(p, k):
+    """The pair p times 2^k."""
+    power = _power(k)
+    return p[0] * power, p[1] * power
 
 
 def _frexp(x: Fraction) -> tuple[Fraction, int]:
@@ -266,20 +280,19 @@ def _high(x: Fraction) -> float:
     return math.ldexp(math.floor(m * 2**25), k - 25)
 
 
-def _two_sum(a: torch.Tensor, b: torch.Tensor, rest: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
-    """a + b + rest as sum and remainder; the remainder of a + b is exact (Knuth)."""
-    s = a + b
-    t = s - a
-    return s, (a - (s - t)) + (b - t) + rest
+def _add(c, p):
+    """A number and a pair; the remainder of the leading parts is exact (Knuth)."""
+    s = c + p[0]
+    t = s - c
+    return _split(s, (c - (s - t)) + (p[0] - t) + p[1])
 
 
-def _split(x: torch.Tensor, rest: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
-    """x + rest as hi + lo, hi of 26 bits."""
-    hi = (x.view(torch.int64) & -(1 << 27)).view(torch.float64)
-    return hi, (x - hi) + rest
+def _split(s, rest):
+    """The pair s + rest with a leading part of 26 bits."""
+    hi = (s.view(torch.int64) & -(1 << 27)).view(torch.float64)
+    return hi, (s - hi) + rest
 
 
 def _multiply(p, q):
-    """(a + b)(c + d) as hi + lo; hi is exact when a and c have 26 bits."""
-    (a, b), (c, d) = p, q
-    return a * c, a * d + b * c + b * d
+    """The product of two pairs; that of leading parts of 26 bits is exact."""
+    return p[0] * q[0], torch.addcmul(p[0] * q[1], p[1], q[0] + q[1])
