@@ -1,8 +1,8 @@
 """The image sets as tensors, and the papers' own curves.
 
 Every file is checked against its md5 as it is read, nothing is unpickled, and nothing is downloaded unasked:
-``make data`` (``python -m kdlib.datasets [NAME ...]``) does that. ``KDLIB_DATA`` names the folder, by default one in the
-user's cache.
+``make data`` (``python -m kdlib.datasets [NAME ...]``) does that. ``KDLIB_DATA`` names the folder, by default one in
+the user's cache.
 """
 import gzip
 import hashlib
@@ -64,7 +64,7 @@ def data_folder(root=None):
     Returns:
         pathlib.Path
     """
-    return Path(root or os.environ.get("KDLIB_DATA") or pooch.os_cache("kdlib")).expanduser()
+    return Path(root or os.environ.get("KDLIB_DATA") or pooch.os_cache("kdlib")).expanduser().absolute()
 
 
 def resolve(dataset="auto", *, real="cifar10", root=None):

@@ -244,8 +244,6 @@ def _try(url, size, checksum, target, part, timeout):
 
 def _go_on(url, output_file, _, *, part, size, timeout):
     """A downloader for pooch: bring the part file up to ``size`` bytes, then hand it over to be hashed."""
-    if part.exists() and part.stat().st_size > size:  # no piece of this file
-        part.unlink()
     have = part.stat().st_size if part.exists() else 0
     if have < size:
         # as stored, not compressed on the way: ranges and hashes are about the file's own bytes

@@ -23,6 +23,7 @@ from kdlib import datasets, downloads
 BODY = np.random.default_rng(0).bytes(300_000)
 SUM = f"md5:{hashlib.md5(BODY).hexdigest()}"
 SOON = 0.6  # seconds that a silent source is given in these tests
+PATIENCE = 15  # seconds after which a silent mirror gives up, so that a test of a broken guard fails and does not hang
 
 
 class Mirror(http.server.BaseHTTPRequestHandler):
@@ -35,31 +36,34 @@ class Mirror(http.server.BaseHTTPRequestHandler):
         how, body, asked = set(first.split("+")), self.server.bodies[file], self.headers["Range"]
         self.server.asked.append((first, file, asked))
         if "mute" in how:
-            self.server.over.wait()
+            self.server.over.wait(PATIENCE)
             return
         if "gone" in how:
             self.send_error(404)
             return
         start = int(asked.removeprefix("bytes=").removesuffix("-")) if asked and "no-ranges" not in how else 0
+        start += "shifted" in how
         rest = bytes(len(body)) if "wrong" in how else body[start:]
         self.send_response(206 if start else 200)
         self.send_header("Connection", "close")
         if start:
-            self.send_header("Content-Range", f"bytes {start + ('shifted' in how)}-{len(body) - 1}/{len(body)}")
+            self.send_header("Content-Range", f"bytes {start}-{len(body) - 1}/{len(body)}")
         if "page" in how:
             self.send_header("Content-Type", "text/html; charset=utf-8")
         elif "chunked" in how:
             self.send_header("Transfer-Encoding", "chunked")
-            rest = b"".join(b"%x\r\n%s\r\n" % (len(c), c) for c in (rest[:70_000], rest[70_000:], b""))
+            chunks = (rest[:70_000], rest[70_000:] + b"more" * ("more" in how), b"")
+            rest = b"".join(b"%x\r\n%s\r\n" % (len(c), c) for c in chunks)
         else:
             self.send_header("Content-Length", str(len(rest) + 10 * ("long" in how) - 10 * ("short" in how)))
         self.end_headers()
-        while "trickle" in how and not self.server.over.wait(0.05):
-            self.wfile.write(rest[:1])
-            rest = rest[1:]
-        self.wfile.write(rest[: len(rest) // 2] if how & {"cut", "hang", "page"} else rest)
+        half = len(rest) // 2
+        self.wfile.write(rest[:half] if how & {"cut", "hang", "page", "trickle"} else rest)
         if "hang" in how:
-            self.server.over.wait()
+            self.server.over.wait(PATIENCE)
+        for i in range(PATIENCE * 20 if "trickle" in how else 0):
+            self.wfile.write(rest[half + i : half + i + 1])
+            self.server.over.wait(0.05)
 
     def log_message(self, *_):
         """The tests read what was asked, not this."""
@@ -132,7 +136,7 @@ def test_when_all_are_bad_one_error_names_each_and_nothing_has_the_final_name(se
     assert not (tmp_path / "file").exists()
 
 
-@pytest.mark.parametrize("how", ["right", "no-ranges", "chunked"])
+@pytest.mark.parametrize("how", ["right", "no-ranges", "chunked", "chunked+more"])
 def test_a_second_call_goes_on_where_the_first_was_cut_off(server, tmp_path, how):
     with pytest.raises(ConnectionError):
         fetch([server.source("cut")], tmp_path)
@@ -286,6 +290,13 @@ def test_make_data_answers_an_unknown_name_in_one_line(offered, capsys):
         downloads.download("digits")
 
 
+def test_the_command_behind_make_data_answers():
+    command = [sys.executable, "-W", "error", "-m", "kdlib.datasets", "cifar"]
+    answer = subprocess.run(command, capture_output=True, text=True, timeout=120)
+    assert (answer.returncode, answer.stdout) == (2, "")
+    assert answer.stderr == "no data set 'cifar'; one of mnist, cifar10 (digits need no download)\n"
+
+
 def test_make_data_goes_on_to_the_next_set_and_says_that_one_failed(server, offered, monkeypatch, capsys):
     monkeypatch.setitem(downloads.SOURCES, "mnist", {"mnist/train-images-idx3-ubyte.gz": [server.source("gone")]})
     assert downloads.main([]) == 1
@@ -332,7 +343,9 @@ def test_two_downloads_into_one_folder_take_turns(server, offered, capsys):
     deadline = time.monotonic() + 30
     while "waiting for another download" not in (said := capsys.readouterr().err) and time.monotonic() < deadline:
         time.sleep(0.01)
-    assert f"waiting for another download into {offered}" in said and not server.asked
+    assert f"waiting for another download into {offered}" in said
+    second.join(0.3)
+    assert second.is_alive() and not server.asked
     os.close(handle)
     second.join()
     assert datasets.check("mnist") == {}
