@@ -18,7 +18,7 @@ def dress(executed):
         A copy with the head line, one parameter card instead of the parameters cells, each figure's alt text and
         drawer, and the chapter's verdicts at its end; and a list of problems, one line each.
     """
-    from nbformat.v4 import new_markdown_cell
+    from nbformat.v4 import new_code_cell, new_markdown_cell
 
     from kdlib import claims
 
@@ -53,14 +53,20 @@ def dress(executed):
             problems.append(f"{where}: its cell names no data frame, so the page cannot offer its numbers")
         cell.metadata["tags"] = [*tags, "remove-input"]
         name = figure.get("name", "figure")
+        rest = [output for output in cell.outputs if output not in drawings]
+        cell.outputs = drawings
+        if rest:  # verdicts and glued numbers stand beside the figure, not in it
+            beside = new_code_cell(id=f"beside-{name}", metadata={"tags": ["remove-input"]})
+            beside.outputs = rest
+            cells.append(beside)
         cells.append(new_markdown_cell(drawer(record, name, cell.source, code_cells, frames), id=f"drawer-{name}"))
     title, _, rest = cells[0].source.partition("\n")
     cells[0].source = f"{title}\n\n{head_line(record)}\n{rest}"
+    page.cells = cells
     records = claims.collect(page)
     problems += claims.check(record["chapter"], records)
     if records:
-        cells.append(new_markdown_cell(claims.chapter_table(records), id="verdicts"))
-    page.cells = cells
+        page.cells.append(new_markdown_cell(claims.chapter_table(records), id="verdicts"))
     return page, problems
 
 

@@ -87,9 +87,9 @@ def gather(executed, source, chapter_names):
     del config["html"]["announcement"]
     (source / "_config.yml").write_text(yaml.safe_dump(config), encoding="utf-8")
     contents = yaml.safe_load(re.sub(r"\bbook/", "", (book.parent / "_toc.yml").read_text(encoding="utf-8")))
-    shown = set(chapters.names()) - set(chapter_names)
     for part in contents["parts"]:
-        part["chapters"] = [entry for entry in part["chapters"] if entry["file"] not in shown]
+        files = (entry["file"] for entry in part["chapters"])
+        part["chapters"] = [{"file": file} for file in files if not file[0].isdigit() or file in chapter_names]
     contents["parts"] = [part for part in contents["parts"] if part["chapters"]]
     (source / "_toc.yml").write_text(yaml.safe_dump(contents, sort_keys=False), encoding="utf-8")
     return problems
