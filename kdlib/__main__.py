@@ -61,6 +61,8 @@ def claims_report(arguments):
 
     text, status = claims.report(arguments.profile, arguments.strict)
     print(text)
+    if arguments.accept:
+        print(f"accepted as the baseline: {claims.write_baseline(arguments.profile)}")
     return status
 
 
@@ -128,6 +130,7 @@ def _parser():
     command("list", list_chapters, "every chapter with its parameters, defaults and meanings")
     sub = command("claims", claims_report, "the verdict on every claim")
     sub.add_argument("--strict", action="store_true", help="fail when a verdict got worse than the committed baseline")
+    sub.add_argument("--accept", action="store_true", help="write these verdicts as the baseline to commit")
     sub = command("figure", figure, "write one figure of the built book to an SVG file")
     sub.add_argument("chapter")
     sub.add_argument("name", help="the figure's name, as fig-01-...")

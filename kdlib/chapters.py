@@ -185,11 +185,11 @@ def profile_values(chapter, profile):
 
 
 def input_key(chapter, profile):
-    """A digest of all that a chapter's result depends on: text, profile, exact versions, ``kdlib``, data and devices."""
+    """A digest of all that a chapter's page depends on: text, claims, profile, versions, ``kdlib``, data and devices."""
     root = book().parent
     files = [book() / f"{chapter}.md", root / "constraints.txt", book() / "profiles" / f"{profile}.yml"]
     files += [path for path in (root / "kdlib").rglob("*") if path.suffix in (".py", ".json")]
-    digest = hashlib.sha256()
+    digest = hashlib.sha256(_claims_of(chapter).encode())
     for path in sorted(path for path in files if path.is_file()):
         digest.update(f"\0{path.relative_to(root)}\0".encode() + path.read_bytes())
     for path in sorted(_data_files()):
@@ -199,6 +199,13 @@ def input_key(chapter, profile):
     except (OSError, subprocess.TimeoutExpired):
         pass
     return digest.hexdigest()
+
+
+def _claims_of(chapter):
+    """The text of a chapter's own claims: an edited rule judges again, another chapter's does not."""
+    path = book() / "claims.yml"
+    entries = re.split(r"^(?=- )", path.read_text(encoding="utf-8"), flags=re.M) if path.exists() else []
+    return "".join(entry for entry in entries if re.search(rf"^  chapter: {chapter}$", entry, re.M))
 
 
 def _data_files():

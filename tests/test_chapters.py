@@ -104,6 +104,10 @@ def test_a_key_changes_with_the_text_and_the_data_and_not_otherwise(book, monkey
     (book / "01_first.md").write_text("# Other\n" + CELL)
     assert chapters.input_key("01_first", "laptop") != first
     assert chapters.input_key("02_second", "laptop") == second
+    (book / "claims.yml").write_text("- id: a\n  chapter: 01_first\n")
+    ruled = chapters.input_key("01_first", "laptop")
+    (book / "claims.yml").write_text("- id: a\n  rule: new\n  chapter: 01_first\n")
+    assert chapters.input_key("01_first", "laptop") != ruled and chapters.input_key("02_second", "laptop") == second
     (tmp_path / "data" / "mnist").mkdir(parents=True)
     (tmp_path / "data" / "mnist" / "train-labels-idx1-ubyte.gz").write_bytes(b"new")
     assert chapters.input_key("02_second", "laptop") != second
