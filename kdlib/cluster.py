@@ -7,11 +7,14 @@ kdlib.cluster``), so a script needs no main guard, and whatever way its owner en
 import atexit
 import contextlib
 import logging
+import math
 import os
 import shutil
 import signal
 import subprocess
 import sys
+
+from kdlib import rowprocess
 
 GPU_WORKERS = "kdlib-gpu-workers"  # the scheduler's note of which of its workers have a GPU to themselves
 PATIENCE = "10s"  # for a scheduler to answer
@@ -56,7 +59,7 @@ def close():
 
 
 def abandon(futures):
-    """Gives up jobs in flight: a local cluster ends with them; on another's, those that have begun come to their end."""
+    """Gives up jobs in flight: a local cluster ends with them, elsewhere those that have begun come to their end."""
     if "process" in _open:
         close()
     elif futures and _open["client"].status == "running":
@@ -68,18 +71,14 @@ def gpu_workers():
     return _open["client"].get_metadata(GPU_WORKERS, default=[]) or None
 
 
-def start(workers=None):
-    """Starts a local cluster, loopback only, with one single-threaded worker process a core.
-
-    Args:
-        workers: number of workers instead of one a core.
+def start():
+    """Starts a local cluster, loopback only, with ``KDLIB_WORKERS`` single-threaded workers, else one a core.
 
     Returns:
         ``(process, address)``; the cluster ends when ``process.stdin`` is closed, by us or by our death.
     """
-    environment = {**os.environ, "PYTHONPATH": os.pathsep.join(path for path in sys.path if path)}
-    command = [sys.executable, "-P", "-m", "kdlib.cluster", str(workers or max(cores(), len(visible_gpus())))]
-    process = subprocess.Popen(command, env=environment, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True,
+    process = subprocess.Popen([sys.executable, "-P", "-m", "kdlib.cluster"], env=rowprocess.environment(),
+                               stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True,
                                start_new_session=True)  # Ctrl-C reaches the owner, who closes it
     with process.stdout:
         address = process.stdout.readline().strip()
@@ -98,11 +97,6 @@ def stop(process):
         process.wait()
 
 
-def cores():
-    """Cores that this process may use."""
-    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count()
-
-
 def visible_gpus():
     """The CUDA devices of this machine as ``CUDA_VISIBLE_DEVICES`` names them; torch is not loaded for that."""
     named = os.environ.get("CUDA_VISIBLE_DEVICES")
@@ -114,39 +108,48 @@ def visible_gpus():
     return [str(i) for i, _ in enumerate(line for line in listed.splitlines() if line.startswith("GPU"))]
 
 
-def serve(command, workers=None):
+def serve(command):
     """Runs a command with ``DASK_SCHEDULER_ADDRESS`` set to a local cluster that lives as long as the command.
 
     Where the address is set already, the command runs with that.
 
     Args:
         command: list of texts.
-        workers: number of workers; one a core by default.
 
     Returns:
-        The command's exit status; 128 + n where signal n ended it.
+        The command's exit status; 128 + n where signal n ended it, 127 where there is no such command.
     """
     environment, process = dict(os.environ), None
     if "DASK_SCHEDULER_ADDRESS" not in environment:
-        process, environment["DASK_SCHEDULER_ADDRESS"] = start(workers)
+        process, environment["DASK_SCHEDULER_ADDRESS"] = start()
     try:
         running = subprocess.Popen(command, env=environment)
         for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
             signal.signal(number, lambda number, frame: running.send_signal(number))
         status = running.wait()
+    except FileNotFoundError:
+        print(f"no such command: {command[0]}", file=sys.stderr)
+        status = 127
     finally:
         if process is not None:
             stop(process)
     return status if status >= 0 else 128 - status
 
 
-def _main(workers):
+def main():
     """The local cluster's process: prints the scheduler's address and lives until its standard input ends."""
     import dask
+    from dask.system import CPU_COUNT  # of this process's affinity and container
     from distributed import LocalCluster
 
-    dask.config.set({"distributed.worker.profile.enabled": False})
+    dask.config.set({
+        "distributed.worker.profile.enabled": False,
+        "distributed.scheduler.worker-saturation": math.inf,  # the next jobs wait at the worker, not at the scheduler
+        "distributed.admin.low-level-log-length": 100,  # what the scheduler remembers of jobs that are done
+        "distributed.diagnostics.computations.max-history": 1,
+    })
     gpus = visible_gpus()
+    workers = int(os.environ.get("KDLIB_WORKERS") or max(CPU_COUNT, len(gpus)))
     with LocalCluster(n_workers=workers, threads_per_worker=1, host="127.0.0.1", memory_limit=None, silence_logs=50,
                       scheduler_kwargs={"dashboard": False, "dashboard_address": "127.0.0.1:0"},
                       env={"KDLIB_GPUS": ",".join(gpus)}) as local:
@@ -157,4 +160,4 @@ def _main(workers):
 
 
 if __name__ == "__main__":
-    _main(int(sys.argv[1]))
+    main()

@@ -268,5 +268,5 @@ def _array_like(value, kind, inner):
 def _callable_or_error(value, kind, name, found):
     if isinstance(value, type) or callable(value) and hasattr(value, "__name__"):
         return _callable(value, found)
-    raise ValueError(f"what run reads must be plain values, arrays, tensors, modules or functions, got {name!r} of type "
-                     f"{kind}: make it inside run, or pass it as a setting or in data")
+    raise ValueError(f"what run reads must be plain values, arrays, tensors, modules or functions, got {name!r} of "
+                     f"type {kind}: make it inside run, or pass it as a setting or in data")

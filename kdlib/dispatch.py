@@ -16,7 +16,8 @@ import tqdm
 
 from kdlib import cluster, rowprocess, rows
 
-IN_FLIGHT = 4  # jobs for each thread of the cluster: none waits for the next, and a lost sweep has lost no more
+IN_FLIGHT = (2, 16)  # jobs out for each thread of the cluster: the next one, and a dozen where jobs are short
+SHORT = 0.1  # seconds of work that are out for each thread, where that is more jobs than the fewest
 TRIES = 3  # times that a job is sent out when the workers that held it or its data die
 
 
@@ -66,23 +67,22 @@ def compute(state, sweep, cargo, time_limit):
 def _compute(state, sweep, cargo, time_limit, claim, release, show):
     client = cluster.client()
     waiting, flying, landed = collections.deque(_jobs(state, cargo["batched"])), {}, queue.SimpleQueue()
-    counted = {"at": -math.inf}
+    counted, pace = {"at": -math.inf}, collections.deque(maxlen=20)
     try:
         with _scheduler_errors():
             send = _sender(client, state["tasks"], cargo, time_limit)
         while waiting or flying:
             with _scheduler_errors():
-                room = IN_FLIGHT * _threads(client, counted) - len(flying)
-                for job in [waiting.popleft() for _ in range(min(len(waiting), room))]:
-                    mine, others = _claimed(state, job, claim, release)
-                    if others:
-                        waiting.append({**job, "keys": others})
-                    if mine:
-                        future = send({**job, "keys": mine})
-                        flying[future] = {**job, "keys": mine}
-                        future.add_done_callback(landed.put)
+                room = max(0, _depth(pace) * _threads(client, counted) - len(flying))
+                jobs = [waiting.popleft() for _ in range(min(len(waiting), room))]
+                mine, others = _claimed(state, jobs, claim, release)
+                waiting.extend(others)
+                for job, future in send(mine):
+                    flying[future] = job
+                    future.add_done_callback(landed.put)
                 results, again = _results(client, _drain(landed), flying)
             waiting.extend(again)
+            pace.extend(len(job["keys"]) * result["seconds"] for job, result in results if "seconds" in result)
             _keep(state, sweep, results)
             for key in itertools.chain.from_iterable(job["keys"] for job, _ in results):
                 release(key)
@@ -111,7 +111,7 @@ def _refresh(state):
         if key is None:
             state["sweeps"].add(record.get("sweep"))
         elif key in state["tasks"] and "error" not in record:
-            state["done"][key] = record
+            state["done"][key] = {name: record[name] for name in ("values", "seconds", "machine")}
             state["failed"].pop(key, None)
         elif key in state["tasks"] and key not in state["done"]:
             state["failed"][key] = record
@@ -126,31 +126,46 @@ def _jobs(state, batched):
     return [{"keys": list(group), "tries": 0} for _, group in groups]
 
 
-def _claimed(state, job, claim, release):
-    """The keys of a job that are ours to compute, and those that another process has in hand."""
-    taken = {key for key in job["keys"] if claim(key)}
+def _claimed(state, jobs, claim, release):
+    """The jobs as far as they are ours to compute, and as far as another process has them in hand."""
+    taken = {key for job in jobs for key in job["keys"] if claim(key)}
     _refresh(state)
-    left = [key for key in job["keys"] if key not in state["done"] and key not in state["failed"]]
-    for key in taken.difference(left):
-        release(key)
-    return [key for key in left if key in taken], [key for key in left if key not in taken]
+    mine, others = [], []
+    for job in jobs:
+        left = [key for key in job["keys"] if key not in state["done"] and key not in state["failed"]]
+        for key in taken.intersection(job["keys"]).difference(left):
+            release(key)
+        for part, ours in ((mine, True), (others, False)):
+            keys = [key for key in left if (key in taken) == ours]
+            if keys:
+                part.append({**job, "keys": keys})
+    return mine, others
 
 
 def _sender(client, tasks, cargo, time_limit):
-    """Gives ``send(job) -> future``; function and data go to the workers once, and again if they are lost."""
+    """Gives ``send(jobs)``, which yields (job, future); function and data go out once, and again if they are lost."""
     held = {"cargo": None}
     gpu_workers = cluster.gpu_workers()
 
-    def send(job):
-        if held["cargo"] is None or held["cargo"].status != "finished":
+    def send(jobs):
+        if jobs and (held["cargo"] is None or held["cargo"].status != "finished"):
             client.wait_for_workers(1)
             held["cargo"], = client.scatter([cargo], broadcast=True, hash=False)
-        task, seeds = tasks[job["keys"][0]], [tasks[key]["seed"] for key in job["keys"]]
-        return client.submit(rowprocess.compute, held["cargo"], task["device"], seeds, task["setting"],
-                             time_limit and time_limit * len(seeds), pure=False,
-                             workers=gpu_workers if task["device"] == "cuda" else None)
+        for device in {tasks[job["keys"][0]]["device"] for job in jobs}:
+            group = [job for job in jobs if tasks[job["keys"][0]]["device"] == device]
+            seeds = [[tasks[key]["seed"] for key in job["keys"]] for job in group]
+            settings = [tasks[job["keys"][0]]["setting"] for job in group]
+            futures = client.map(rowprocess.compute, seeds, settings, cargo=held["cargo"], device=device, pure=False,
+                                 time_limit=time_limit, workers=gpu_workers if device == "cuda" else None)
+            yield from zip(group, futures)
 
     return send
+
+
+def _depth(pace):
+    """Jobs to have out for each thread, from the seconds that the last ones took."""
+    fewest, most = IN_FLIGHT
+    return max(fewest, min(most, math.ceil(SHORT * len(pace) / max(sum(pace), 1e-9)))) if pace else fewest
 
 
 def _threads(client, counted):
@@ -204,7 +219,7 @@ def _keep(state, sweep, results):
             if values is None:
                 record |= {"error": result["error"], "traceback": result["traceback"]}
             else:
-                record |= {"values": rows.encode(state["folder"], values), "seconds": result["seconds"],
+                record |= {"values": values, "seconds": result["seconds"],
                            "machine": result["machine"]}
             records.append(record)
     if records:

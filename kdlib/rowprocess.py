@@ -5,6 +5,7 @@ threads are set before torch loads on anybody's cluster, and a changed ``kdlib``
 """
 
 import atexit
+import contextlib
 import faulthandler
 import functools
 import importlib.metadata
@@ -22,7 +23,8 @@ import traceback
 from multiprocessing import Pipe
 from multiprocessing.connection import Connection
 
-ONE_THREAD = {f"{name}_NUM_THREADS": "1" for name in ("OMP", "MKL", "OPENBLAS", "NUMEXPR", "VECLIB_MAXIMUM")}
+ONE_THREAD = dict.fromkeys(
+    ("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS", "VECLIB_MAXIMUM_THREADS"), "1")
 VERSIONS = ("torch", "numpy", "scipy")
 CARGOES_KEPT = 4  # sweeps whose function and data a process keeps, for chapters that run side by side
 
@@ -30,16 +32,21 @@ _mine = threading.local()  # the row processes of this worker thread, by device 
 _running = []  # those of all threads of this worker
 
 
-def compute(cargo, device, seeds, setting, time_limit):
+def environment():
+    """Environment variables for a Python that finds the modules that this one finds."""
+    return {**os.environ, "PYTHONPATH": os.pathsep.join(path or os.getcwd() for path in sys.path)}
+
+
+def compute(seeds, setting, *, cargo, device, time_limit):
     """Runs on a Dask worker: has the row process compute one task.
 
     Args:
-        cargo: dict with ``id``, ``run`` (pickled), ``data``, ``dtype``, ``stamp`` (of kdlib's source), ``modules``,
-            ``versions``, ``batched``.
-        device: type of the device, ``cpu`` or ``cuda``; only there does the process see GPUs.
         seeds: list of ints.
         setting: dict.
-        time_limit: seconds, or None for no limit.
+        cargo: dict with ``id``, ``run`` (pickled), ``data``, ``dtype``, ``stamp`` (of kdlib's source), ``modules``,
+            ``versions``, ``batched``.
+        device: type of the device; a process for ``cpu`` sees no GPU.
+        time_limit: seconds for each seed, or None for no limit.
 
     Returns:
         Pickled ``{"rows": [...], "seconds": ..., "machine": ...}`` or ``{"error": ..., "traceback": ...}``.
@@ -50,8 +57,12 @@ def compute(cargo, device, seeds, setting, time_limit):
             if cargo["id"] not in child["cargoes"]:
                 _ask(child, ("load", cargo), None)
                 child["cargoes"] = [*child["cargoes"], cargo["id"]][-CARGOES_KEPT:]
-            return _ask(child, ("row", cargo["id"], device, seeds, setting), time_limit)
+            return _ask(child, ("row", cargo["id"], device, seeds, setting),
+                        time_limit and time_limit * len(seeds))
         except TimeoutError:
+            child["process"].send_signal(signal.SIGUSR1)  # it notes where it is, even in C with the interpreter's lock
+            with contextlib.suppress(subprocess.TimeoutExpired):
+                child["process"].wait(0.2)
             where = _stop(child)
             return pickle.dumps({"error": f"TimeoutError: over the time limit of {time_limit:g} s, stopped",
                                  "traceback": where, "timeout": True})
@@ -76,16 +87,15 @@ def _child(device, stamp):
 def _start(device, stamp):
     near, far = Pipe()
     notes = tempfile.TemporaryFile()
-    path = os.pathsep.join(p for p in sys.path if p)
-    environment = {**os.environ, **ONE_THREAD, "PYTHONPATH": path}
+    variables = environment() | ONE_THREAD
     gpus = os.environ.get("KDLIB_GPUS")
     if device == "cpu":
-        environment["CUDA_VISIBLE_DEVICES"] = ""  # what a row finds by itself is what its key says
+        variables["CUDA_VISIBLE_DEVICES"] = ""  # what a row finds by itself is what its key says
     elif gpus:
         gpus = gpus.split(",")
-        environment["CUDA_VISIBLE_DEVICES"] = gpus[_worker_number() % len(gpus)]
+        variables["CUDA_VISIBLE_DEVICES"] = gpus[_worker_number() % len(gpus)]
     handles = (far.fileno(), notes.fileno())
-    process = subprocess.Popen([sys.executable, "-P", "-m", __name__, *map(str, handles)], env=environment,
+    process = subprocess.Popen([sys.executable, "-P", "-m", __name__, *map(str, handles)], env=variables,
                                stdin=subprocess.PIPE, pass_fds=handles)
     far.close()
     child = {"process": process, "pipe": near, "notes": notes, "stamp": stamp, "cargoes": []}
@@ -108,14 +118,9 @@ def _ask(child, message, time_limit):
 
 
 def _stop(child):
-    """Kills a row process; returns the stack that it had, if it still could say so."""
+    """Kills a row process; returns what it noted about its end."""
     _running.remove(child)
-    if child["process"].poll() is None:
-        child["process"].send_signal(signal.SIGUSR1)
-        try:
-            child["process"].wait(0.2)
-        except subprocess.TimeoutExpired:
-            child["process"].kill()
+    child["process"].kill()
     child["process"].stdin.close()
     child["process"].wait()
     child["pipe"].close()
@@ -208,8 +213,8 @@ def _rows(loaded, device, seeds, setting):
     results = run(seeds, **setting, **data) if batched else [run(seeds[0], **setting, **data)]
     seconds = (time.perf_counter() - start) / len(seeds)
     if not isinstance(results, list) or len(results) != len(seeds):
-        raise ValueError(f"a batched run must return a list of {len(seeds)} dicts, one a seed, got {type(results).__name__}"
-                         + (f" of {len(results)}" if isinstance(results, list) else ""))
+        got = f"{type(results).__name__}" + (f" of {len(results)}" if isinstance(results, list) else "")
+        raise ValueError(f"a batched run must return a list of {len(seeds)} dicts, one a seed, got {got}")
     return {"rows": [_plain_row(result, setting) for result in results], "seconds": seconds,
             "machine": _machine(device)}
 

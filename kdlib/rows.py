@@ -54,14 +54,19 @@ def read(folder, start=0):
 def append(folder, records):
     """Adds records as lines; when this returns they have reached the disk, all of them or none.
 
+    Args:
+        folder: the store.
+        records: dicts of plain values; numpy arrays among the ``values`` of a record go into files of their own, first.
+
     Raises:
         OSError: if they cannot be written (no space, no permission); the rows that were there before are unharmed.
     """
     path = Path(folder) / "rows.jsonl"
-    text = "".join(json.dumps(record) + "\n" for record in records).encode()
     try:
         is_new = not path.exists()
         path.parent.mkdir(parents=True, exist_ok=True)
+        records = _with_arrays_saved(path.parent / "arrays", records)
+        text = "".join(json.dumps(record) + "\n" for record in records).encode()
         with open(path, "a+b", buffering=0) as file:
             fcntl.flock(file, fcntl.LOCK_EX)
             end = _drop_cut_off_line(file)
@@ -78,18 +83,8 @@ def append(folder, records):
         raise _say(error, path) from None
 
 
-def encode(folder, values):
-    """A dict of plain values and arrays as a JSON-able dict; arrays are on disk when it returns."""
-    written = {}
-    for name, value in values.items():
-        if isinstance(value, numpy.ndarray):
-            value = {"npy": _save(Path(folder), value)}
-        written[name] = value
-    return written
-
-
 def decode(folder, values):
-    """The dict that :func:`encode` was given."""
+    """The ``values`` of a record as they were given to :func:`append`."""
     return {name: numpy.load(Path(folder) / value["npy"], allow_pickle=False) if isinstance(value, dict) else value
             for name, value in values.items()}
 
@@ -143,27 +138,36 @@ def _write_all(file, text):
         view = view[os.write(file.fileno(), view):]
 
 
+def _with_arrays_saved(folder, records):
+    """The records with the names of files in place of arrays; the files are on disk when it returns."""
+    saved, plain = 0, []
+    for record in records:
+        values = dict(record.get("values", {}))
+        for name, value in values.items():
+            if isinstance(value, numpy.ndarray):
+                values[name] = {"npy": f"{folder.name}/{_save(folder, value)}"}
+                saved += 1
+        plain.append({**record, "values": values} if values else record)
+    if saved:
+        _sync_folder(folder)
+    return plain
+
+
 def _save(folder, array):
     buffer = io.BytesIO()
     numpy.save(buffer, array, allow_pickle=False)
-    content = buffer.getvalue()
-    name = f"arrays/{hashlib.blake2b(content, digest_size=16).hexdigest()}.npy"
-    path = folder / name
-    if path.exists():
-        return name
-    unfinished = path.with_suffix(f".{os.getpid()}.tmp")
-    try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        with open(unfinished, "wb", buffering=0) as file:
-            _write_all(file, content)
-            os.fsync(file.fileno())
-        os.replace(unfinished, path)
-        _sync_folder(path.parent)
-    except OSError as error:
-        with contextlib.suppress(OSError):
-            unfinished.unlink()
-        raise _say(error, path) from None
-    return name
+    path = folder / f"{hashlib.blake2b(buffer.getvalue(), digest_size=16).hexdigest()}.npy"
+    if not path.exists():
+        folder.mkdir(exist_ok=True)
+        unfinished = path.with_suffix(f".{os.getpid()}")
+        try:
+            with open(unfinished, "wb", buffering=0) as file:
+                _write_all(file, buffer.getbuffer())
+                os.fsync(file.fileno())
+            os.replace(unfinished, path)
+        finally:
+            unfinished.unlink(missing_ok=True)
+    return path.name
 
 
 def _sync_folder(path):

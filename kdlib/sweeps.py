@@ -3,7 +3,6 @@
 ``python -m kdlib.sweeps serve -- COMMAND`` runs a command whose sweeps share one local cluster.
 """
 
-import argparse
 import inspect
 import itertools
 import os
@@ -12,7 +11,6 @@ from pathlib import Path
 
 import numpy
 import pandas
-import scipy.stats
 
 from kdlib import cluster, codekeys, dispatch, rowprocess, rows
 
@@ -78,10 +76,12 @@ def run_sweep(run, settings, *, store, seeds, data=None, batched=False, time_lim
     time_limit, retry_failed = _from_environment(time_limit, retry_failed)
     sweep, others = _identity(run, data, batched)
     tasks = {}  # what to compute, by the row's key
-    for setting, seed in itertools.product(settings, seeds):
+    for setting in settings:
         device = _device_type(setting, run)
         named = [[name, codekeys.describe(setting[name], name)] for name in sorted(setting) if name != "device"]
-        tasks[codekeys.digest([sweep["sweep"], device, named, seed])] = {"setting": setting, "seed": seed, "device": device}
+        for seed in seeds:
+            key = codekeys.digest([sweep["sweep"], device, named, seed])
+            tasks[key] = {"setting": setting, "seed": seed, "device": device}
     if len(tasks) < len(settings) * len(seeds):
         raise ValueError("settings and seeds must differ from each other, got one twice")
     state = dispatch.known(store, tasks)
@@ -123,7 +123,8 @@ def recorded(store, run):
               "seconds": record["seconds"]} for record in newest.values()]
     attrs = {f"{name}s": sorted({record[name] for record in newest.values()}) for name in ("machine", "device")}
     attrs |= {name: [sweep[name] for sweep in made_by] for name in ("versions", "constants")}
-    return _tidy(table, {"failed": [], "finished": len(table), "code": "this code" if is_this else "older code", **attrs})
+    attrs |= {"failed": [], "finished": len(table), "code": "this code" if is_this else "older code"}
+    return _tidy(table, attrs)
 
 
 def mean_band(frame, by, value, level=0.95):
@@ -147,6 +148,8 @@ def mean_band(frame, by, value, level=0.95):
     """
     if not 0 < level < 1:
         raise ValueError(f"level must be in (0, 1), got {level}")
+    from scipy.special import stdtrit
+
     by = [by] if isinstance(by, str) else list(by)
     groups = {key: group[value].to_numpy(dtype=float) for key, group in frame.groupby(by, sort=False, dropna=False)}
     lost = [tuple(row["setting"].get(name, row["seed"]) for name in by) for row in frame.attrs.get("failed", [])]
@@ -157,7 +160,7 @@ def mean_band(frame, by, value, level=0.95):
         k, K = int(numpy.isfinite(values).sum()), len(values) + lost.count(key)
         with numpy.errstate(invalid="ignore"):  # infinite values have no deviation
             mean = values.mean() if len(values) else numpy.nan
-            half = scipy.stats.t.ppf((1 + level) / 2, k - 1) * values.std(ddof=1) / k**0.5 if k > 1 else numpy.nan
+            half = stdtrit(k - 1, (1 + level) / 2) * values.std(ddof=1) / k**0.5 if k > 1 else numpy.nan
         table.append({**dict(zip(by, key)), "mean": mean, "low": mean - half, "high": mean + half, "k": k, "K": K,
                       "seeds": str(K) if k == K else f"{k} of {K}"})
     return pandas.DataFrame(table)
@@ -255,7 +258,8 @@ def _frame(state, sweep):
         print(f"row failed: {_name(row)}: {row['error']}")
     if not table:
         raise RuntimeError(f"all {len(failed)} rows failed; the first, {_name(failed[0])}:\n{failed[0]['traceback']}")
-    return _tidy(table, {"failed": failed, "finished": len(table), "sweep": sweep["sweep"], "machines": sorted(machines)})
+    attrs = {"failed": failed, "finished": len(table), "machines": sorted(machines), "sweep": sweep["sweep"]}
+    return _tidy(table, attrs)
 
 
 def _tidy(table, attrs):
@@ -269,17 +273,7 @@ def _name(row):
     return ", ".join(f"{name}={value}" for name, value in {"seed": row["seed"], **row["setting"]}.items())
 
 
-def main(arguments):
-    """``serve [--workers N] -- COMMAND ...``: see :func:`kdlib.cluster.serve`."""
-    parser = argparse.ArgumentParser(prog="python -m kdlib.sweeps")
-    parser.add_argument("verb", choices=["serve"])
-    parser.add_argument("--workers", type=int, help="processes of the cluster; one a core by default")
-    split = arguments.index("--") if "--" in arguments else len(arguments)
-    options = parser.parse_args(arguments[:split])
-    if not arguments[split + 1:]:
-        parser.error("give the command to run after --")
-    return cluster.serve(arguments[split + 1:], options.workers)
-
-
 if __name__ == "__main__":
-    sys.exit(main(sys.argv[1:]))
+    if sys.argv[1:3] != ["serve", "--"] or len(sys.argv) < 4:
+        sys.exit("usage: python -m kdlib.sweeps serve -- COMMAND ...")
+    sys.exit(cluster.serve(sys.argv[3:]))

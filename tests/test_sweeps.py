@@ -76,8 +76,9 @@ def descendants(pid):
 
 
 def python(*arguments, **options):
-    environment = {**os.environ, "PYTHONPATH": str(Path(kdlib.__file__).parents[1]), **options.pop("env", {})}
-    environment = {name: value for name, value in environment.items() if value is not None}
+    environment = {**os.environ, "PYTHONPATH": str(Path(kdlib.__file__).parents[1]), "KDLIB_WORKERS": "1",
+                   **options.pop("env", {})}
+    environment.pop("DASK_SCHEDULER_ADDRESS", None)
     return subprocess.Popen([sys.executable, *arguments], env=environment, stdout=subprocess.PIPE, text=True, **options)
 
 
@@ -111,249 +112,6 @@ def test_rows_come_back_exactly_and_are_computed_once(tmp_path, log):
     assert [*zip(frame.pause, frame.seed)] == [(0.0, 5), (0.0, 3), (0.01, 5), (0.01, 3)]
     sweeps.run_sweep(noted, sweeps.grid(log=[log], pause=[0.0, 0.01]), store=tmp_path / "s", seeds=[3, 5, 7])
     assert sorted(calls(log)) == [3, 3, 5, 5, 7, 7]
-
-
-def test_dask_commands_give_the_same_rows_bit_for_bit(tmp_path, monkeypatch):
-    here = sweeps.run_sweep(mixed, [{}], store=tmp_path / "here", seeds=4)
-    address = tmp_path / "scheduler.json"
-    dask = [str(Path(sys.executable).with_name("dask"))]
-    scheduler = python(*dask, "scheduler", "--host", "127.0.0.1", "--port", "0", "--no-dashboard",
-                       "--dashboard-address", "127.0.0.1:0", "--scheduler-file", str(address), stderr=subprocess.DEVNULL)
-    started = [scheduler]
-    try:
-        until(lambda: address.exists() and address.read_text().endswith("}"), "the scheduler")
-        monkeypatch.setenv("DASK_SCHEDULER_ADDRESS", json.loads(address.read_text())["address"])
-        for name in ("one", "two"):
-            started.append(python(*dask, "worker", os.environ["DASK_SCHEDULER_ADDRESS"], "--nthreads", "1", "--no-dashboard",
-                                  "--host", "127.0.0.1", "--name", name, "--local-directory", str(tmp_path),
-                                  stderr=subprocess.DEVNULL))
-        cluster.client().wait_for_workers(2, timeout=PATIENCE)
-        there = sweeps.run_sweep(mixed, [{}], store=tmp_path / "there", seeds=4)
-    finally:
-        cluster.close()
-        for process in reversed(started):
-            process.send_signal(signal.SIGTERM)
-            process.communicate(timeout=PATIENCE)
-    pandas.testing.assert_frame_equal(here.drop(columns="seconds"), there.drop(columns="seconds"), check_exact=True)
-    assert stored(tmp_path / "here") == stored(tmp_path / "there")  # arrays are named by their content
-    here, there = ({r["seed"]: r["key"] for r in rows.read(tmp_path / s)[0] if "key" in r} for s in ("here", "there"))
-    assert here == there
-
-
-@pytest.mark.parametrize("victims", ["one worker", "all workers", "a row", "the scheduler"])
-def test_a_kill_in_mid_sweep_costs_only_what_was_in_flight(tmp_path, log, victims):
-    workers = [*cluster.client().run(os.getpid).values()]
-    safe = {}
-
-    def kill():
-        until(lambda: len(stored(tmp_path / "s")) >= 4, "four rows on disk")
-        pids = {"one worker": workers[:1], "all workers": workers, "a row": descendants(workers[0])[:1],
-                "the scheduler": [cluster._open["process"].pid]}[victims]
-        safe["rows"], safe["calls"] = set(stored(tmp_path / "s")), len(calls(log))
-        for pid in pids:
-            os.kill(pid, signal.SIGKILL)
-
-    killer = threading.Thread(target=kill)
-    killer.start()
-    frame = sweeps.run_sweep(noted, [{"log": log, "pause": 0.03}], store=tmp_path / "s", seeds=40)
-    killer.join()
-    begun = calls(log)
-    assert list(frame.seed) == list(range(40)) and not frame.attrs["failed"]
-    assert (frame.square == frame.seed**2).all() and set(begun) == set(range(40))
-    assert not safe["rows"] & set(begun[safe["calls"]:])
-    in_flight = dispatch.IN_FLIGHT * len(workers)
-    assert len(begun) - 40 <= (1 if victims == "a row" else in_flight)
-
-
-def run_script(tmp_path, log, body=""):
-    """A script without a main guard, whose sweep takes 30 rows of 50 ms."""
-    script = tmp_path / "script.py"
-    script.write_text(textwrap.dedent(f"""
-        import time
-        from kdlib import sweeps
-        def run(seed):
-            with open({log!r}, "a") as file:
-                file.write(f"{{seed}}\\n")
-            time.sleep(0.05)
-            return {{"square": seed ** 2}}
-        frame = sweeps.run_sweep(run, [{{}}], store={str(tmp_path / "s")!r}, seeds=30)
-        print(len(frame), frame.square.sum())
-    """) + body)
-    return python(str(script), env={"DASK_SCHEDULER_ADDRESS": None})
-
-
-def test_a_killed_run_leaves_no_process_and_its_second_start_computes_what_is_missing(tmp_path, log):
-    first = run_script(tmp_path, log)
-    until(lambda: len(stored(tmp_path / "s")) >= 5, "five rows on disk")
-    family = descendants(first.pid)
-    assert len(family) >= 3
-    first.kill()
-    first.communicate()
-    until(lambda: not any(map(alive, family)), "the end of cluster, workers and rows")
-    safe, begun = stored(tmp_path / "s"), len(calls(log))
-    output, _ = run_script(tmp_path, log).communicate(timeout=PATIENCE)
-    assert output.split() == ["30", str(sum(seed**2 for seed in range(30)))]
-    assert sorted(calls(log)[begun:]) == sorted(set(range(30)) - set(safe))
-
-
-def test_two_processes_on_one_store_share_the_work(tmp_path, log):
-    both = [run_script(tmp_path, log) for _ in range(2)]
-    outputs = [process.communicate(timeout=PATIENCE)[0] for process in both]
-    assert outputs[0] == outputs[1] and outputs[0].startswith("30 ")
-    assert sorted(calls(log)) == list(range(30))
-    lines = (tmp_path / "s" / "rows.jsonl").read_text().splitlines()
-    assert len([json.loads(line)["key"] for line in lines if "key" in json.loads(line)]) == 30
-
-
-def test_a_full_disk_is_one_error_and_leaves_the_finished_rows_alone(tmp_path, log, monkeypatch):
-    folder, write, room = tmp_path / "s", os.write, [1500]
-
-    def full(handle, content):
-        room[0] -= len(content)
-        if room[0] >= 0:
-            return write(handle, content)
-        if (half := len(content) // 2) and room[0] + len(content) > 0:
-            write(handle, content[:half])
-        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
-
-    setting = [{"log": log, "pause": 0.02}]
-    with monkeypatch.context() as patch:
-        patch.setattr(rows.os, "write", full)
-        with pytest.raises(OSError, match="No space left on device: cannot write rows; the finished ones are safe") as error:
-            sweeps.run_sweep(noted, setting, store=folder, seeds=20)
-    assert error.value.errno == errno.ENOSPC and error.value.__suppress_context__
-    safe = stored(folder)
-    assert 0 < len(safe) < 20 and (folder / "rows.jsonl").read_bytes().endswith(b"\n")
-    begun = len(calls(log))
-    assert len(sweeps.run_sweep(noted, setting, store=folder, seeds=20)) == 20
-    assert sorted(calls(log)[begun:]) == sorted(set(range(20)) - set(safe))
-
-
-def test_a_row_cut_off_in_the_middle_is_computed_again_and_no_other(tmp_path, log):
-    path = tmp_path / "s" / "rows.jsonl"
-    expected = sweeps.run_sweep(noted, [{"log": log}], store=tmp_path / "s", seeds=4)
-    os.truncate(path, path.stat().st_size - 20)
-    with open(path, "rb") as file:
-        lost = json.loads(file.read().rpartition(b"\n")[2] .split(b', "setting"')[0] + b"}")["seed"]
-    frame = sweeps.run_sweep(noted, [{"log": log}], store=tmp_path / "s", seeds=4)
-    assert calls(log)[4:] == [lost] and list(frame.square) == list(expected.square)
-    assert [json.loads(line).get("seed") for line in path.read_text().splitlines()].count(lost) == 1
-
-
-def troubled(seed, kind, log):
-    with open(log, "a") as file:
-        file.write(f"{seed}\n")
-    if seed == 1 and kind == "raises":
-        raise ZeroDivisionError("no such student")
-    if seed == 1 and kind == "hangs":
-        ctypes.PyDLL(None).sleep(1000)  # in C, with the interpreter's lock: no signal handler would ever run
-    if seed == 1 and kind == "crashes":
-        os.kill(os.getpid(), signal.SIGSEGV)
-    return {"y": math.nan if seed == 1 else float(seed)}
-
-
-@pytest.mark.parametrize("kind, tries, message, trace", [
-    ("raises", 1, "ZeroDivisionError: no such student", "in troubled"),
-    ("hangs", 1, "over the time limit of 1 s", "in troubled"),
-    ("crashes", 2, "killed by signal 11", "in troubled"),
-    ("returns NaN", 1, None, None),
-])
-def test_a_failed_row_is_kept_shown_and_retried_on_request(tmp_path, log, capsys, monkeypatch, kind, tries, message, trace):
-    def sweep(**options):
-        return sweeps.run_sweep(troubled, [{"kind": kind, "log": log}], store=tmp_path / "s", seeds=3, time_limit=1, **options)
-
-    frame = sweep()
-    band = sweeps.mean_band(frame, "kind", "y").iloc[0]
-    assert (band.k, band.K, band.seeds) == (2, 3, "2 of 3")
-    assert calls(log).count(1) == tries and calls(log).count(0) == calls(log).count(2) == 1
-    if kind == "returns NaN":
-        assert list(frame.y.isna()) == [False, True, False] and frame.attrs["failed"] == [] and math.isnan(band["mean"])
-        return
-    failure, = frame.attrs["failed"]
-    assert failure["seed"] == 1 and failure["setting"]["kind"] == kind
-    assert message in failure["error"] and trace in failure["traceback"]
-    assert list(frame.seed) == [0, 2] and band["mean"] == 1
-    said = [line for line in capsys.readouterr().out.splitlines() if line.startswith("row failed: seed=1")]
-    assert len(said) == 1 and message in said[0]
-    assert len(sweep().attrs["failed"]) == 1 and calls(log).count(1) == tries  # not tried again by itself
-    if kind == "raises":
-        assert len(sweep(retry_failed=True).attrs["failed"]) == 1
-        monkeypatch.setenv("KDLIB_RETRY", "1")
-        assert len(sweep().attrs["failed"]) == 1
-        assert calls(log).count(1) == 3 and calls(log).count(0) == 1
-
-
-def broken(seed):
-    return {"y": undefined_name}  # noqa: F821
-
-
-def test_a_sweep_without_any_row_raises_with_the_first_traceback(tmp_path):
-    with pytest.raises(RuntimeError, match="(?s)all 2 rows failed; the first, seed=0.*NameError"):
-        sweeps.run_sweep(broken, [{}], store=tmp_path, seeds=2)
-
-
-def test_a_changed_formula_is_computed_again_and_a_changed_docstring_is_not(tmp_path, log):
-    package = tmp_path / "lib" / "kdlib"
-    shutil.copytree(Path(kdlib.__file__).parent, package, ignore=shutil.ignore_patterns("__pycache__"))
-    (package / "outer.py").write_text("from kdlib import formula\ndef value(x):\n    return formula.value(x)\n")
-    (tmp_path / "script.py").write_text(textwrap.dedent(f"""
-        from pathlib import Path
-        from kdlib import outer, sweeps
-        def run(seed):
-            with open({log!r}, "a") as file:
-                file.write(f"{{seed}}\\n")
-            return {{"y": outer.value(seed + 1)}}
-        for text in ("return 2 * x", '"A docstring."\\n    # a comment\\n\\n    return (2 * x)', "return 3 * x"):
-            Path({str(package)!r}, "formula.py").write_text("def value(x):\\n    " + text + "\\n")
-            print(list(sweeps.run_sweep(run, [{{}}], store={str(tmp_path / "s")!r}, seeds=2).y))
-    """))
-    (package / "formula.py").write_text("def value(x):\n    raise NotImplementedError\n")
-    process = python(str(tmp_path / "script.py"), env={"PYTHONPATH": str(package.parent), "DASK_SCHEDULER_ADDRESS": None})
-    output, _ = process.communicate(timeout=PATIENCE)
-    assert output.splitlines() == ["[2, 4]", "[2, 4]", "[3, 6]"]
-    assert sorted(calls(log)) == [0, 0, 1, 1]
-
-
-FACTOR = 2.0
-
-
-def helper(x):
-    return FACTOR * x
-
-
-def calls_helper(seed):
-    return {"y": helper(seed)}
-
-
-def test_the_key_follows_what_run_reads(monkeypatch):
-    def key(run):
-        found = codekeys.code_of(run)
-        return found["code"], codekeys.digest(found["constants"])
-
-    def define(text, **names):
-        scope = {"helper": helper, "__name__": "__main__", "torch": torch, "functools": functools, **names}
-        exec(text, scope)
-        return scope["run"]
-
-    code, constants = key(calls_helper)
-    assert key(calls_helper) == (code, constants)
-    monkeypatch.setitem(globals(), "FACTOR", 3.0)
-    assert key(calls_helper)[0] == code and key(calls_helper)[1] != constants
-    monkeypatch.setitem(globals(), "helper", lambda x: FACTOR * x + 1)
-    assert key(calls_helper)[0] != code
-    runs = ["def run(seed):\n    return helper(seed)", "def run(seed):\n    return helper(seed) + 1",
-            "def run(seed, scale=2):\n    return helper(seed)", "def run(seed):\n    return (lambda: helper)()(seed)"]
-    assert len({key(define(text)) for text in runs}) == 4
-    mapped = "mapped = torch.func.vmap(helper, in_dims={})\ndef run(seed):\n    return mapped(seed)"
-    assert key(define(mapped.format(0))) == key(define(mapped.format(0))) != key(define(mapped.format(1)))
-    inside = define("def run(seed):\n    from kdlib.logits import effective_logits\n    return effective_logits")
-    assert "kdlib.logits" in codekeys.code_of(inside)["modules"]
-    values = [1, 1.0, True, "1", None, [1], (1,), {"a": 1}, numpy.ones(2), torch.ones(2), torch.ones(2, dtype=torch.float64),
-              torch.zeros(2), torch.ones(2, 1), torch.nn.Linear(1, 1), torch.float32, math.nan, -0.0, 0.0]
-    keys = {key(define("def run(seed):\n    return value", value=value)) for value in values}
-    assert len(keys) == len(values)
-    with pytest.raises(ValueError, match="got 'value' of type object"):
-        key(define("def run(seed):\n    return value", value=object()))
 
 
 def stacked(seeds, n):
@@ -407,8 +165,254 @@ def draws(seed):
 def test_global_random_state_does_not_depend_on_the_rows_before(tmp_path):
     forward = sweeps.run_sweep(draws, [{}], store=tmp_path / "a", seeds=[0, 1, 2])
     backward = sweeps.run_sweep(draws, [{}], store=tmp_path / "b", seeds=[2, 1, 0])
-    backward = backward.iloc[::-1].reset_index(drop=True)
-    pandas.testing.assert_frame_equal(forward.drop(columns="seconds"), backward.drop(columns="seconds"), check_exact=True)
+    for name in ("torch", "numpy"):
+        assert list(forward[name]) == list(backward[name])[::-1] and forward[name].nunique() == 3
+
+
+def test_dask_commands_give_the_same_rows_bit_for_bit(tmp_path, monkeypatch):
+    here = sweeps.run_sweep(mixed, [{}], store=tmp_path / "here", seeds=4)
+    address = tmp_path / "scheduler.json"
+    dask = [str(Path(sys.executable).with_name("dask"))]
+    loopback = ["--host", "127.0.0.1", "--no-dashboard", "--dashboard-address", "127.0.0.1:0"]
+    started = [python(*dask, "scheduler", *loopback, "--port", "0", "--scheduler-file", str(address),
+                      stderr=subprocess.DEVNULL)]
+    try:
+        until(lambda: address.exists() and address.read_text().endswith("}"), "the scheduler")
+        monkeypatch.setenv("DASK_SCHEDULER_ADDRESS", json.loads(address.read_text())["address"])
+        for name in ("one", "two"):
+            started.append(python(*dask, "worker", os.environ["DASK_SCHEDULER_ADDRESS"], *loopback, "--nthreads", "1",
+                                  "--name", name, "--local-directory", str(tmp_path), stderr=subprocess.DEVNULL))
+        cluster.client().wait_for_workers(2, timeout=PATIENCE)
+        there = sweeps.run_sweep(mixed, [{}], store=tmp_path / "there", seeds=4)
+    finally:
+        cluster.close()
+        for process in reversed(started):
+            process.send_signal(signal.SIGTERM)
+            process.communicate(timeout=PATIENCE)
+    pandas.testing.assert_frame_equal(here.drop(columns="seconds"), there.drop(columns="seconds"), check_exact=True)
+    assert stored(tmp_path / "here") == stored(tmp_path / "there")  # arrays are named by their content
+    here, there = ({r["seed"]: r["key"] for r in rows.read(tmp_path / s)[0] if "key" in r} for s in ("here", "there"))
+    assert here == there
+
+
+@pytest.mark.parametrize("victims", ["one worker", "all workers", "a row", "the scheduler"])
+def test_a_kill_in_mid_sweep_costs_only_what_was_in_flight(tmp_path, log, victims):
+    workers = [*cluster.client().run(os.getpid).values()]
+    safe = {}
+
+    def kill():
+        until(lambda: len(stored(tmp_path / "s")) >= 4, "four rows on disk")
+        pids = {"one worker": workers[:1], "all workers": workers, "a row": descendants(workers[0])[:1],
+                "the scheduler": [cluster._open["process"].pid]}[victims]
+        safe["rows"], safe["calls"] = set(stored(tmp_path / "s")), len(calls(log))
+        for pid in pids:
+            os.kill(pid, signal.SIGKILL)
+
+    killer = threading.Thread(target=kill)
+    killer.start()
+    frame = sweeps.run_sweep(noted, [{"log": log, "pause": 0.03}], store=tmp_path / "s", seeds=40)
+    killer.join()
+    begun = calls(log)
+    assert list(frame.seed) == list(range(40)) and not frame.attrs["failed"]
+    assert (frame.square == frame.seed**2).all() and set(begun) == set(range(40))
+    assert not safe["rows"] & set(begun[safe["calls"]:])
+    in_flight = dispatch.IN_FLIGHT[1] * len(workers)
+    assert len(begun) - 40 <= (1 if victims == "a row" else in_flight)
+
+
+def run_script(tmp_path, log, body=""):
+    """A script without a main guard, whose sweep takes 30 rows of 50 ms."""
+    script = tmp_path / "script.py"
+    script.write_text(textwrap.dedent(f"""
+        import time
+        from kdlib import sweeps
+        def run(seed):
+            with open({log!r}, "a") as file:
+                file.write(f"{{seed}}\\n")
+            time.sleep(0.05)
+            return {{"square": seed ** 2}}
+        frame = sweeps.run_sweep(run, [{{}}], store={str(tmp_path / "s")!r}, seeds=30)
+        print(len(frame), frame.square.sum())
+    """) + body)
+    return python(str(script), start_new_session=True, stderr=subprocess.DEVNULL)
+
+
+def test_a_killed_run_leaves_no_process_and_its_next_start_computes_what_is_missing(tmp_path, log):
+    for number, kill in ((signal.SIGINT, os.killpg), (signal.SIGKILL, os.kill)):  # Ctrl-C reaches the whole group
+        before = len(stored(tmp_path / "s"))
+        running = run_script(tmp_path, log)
+        until(lambda: len(stored(tmp_path / "s")) >= before + 5, "five more rows on disk")
+        family = descendants(running.pid)
+        assert len(family) >= 3
+        kill(running.pid, number)
+        running.communicate(timeout=PATIENCE)
+        until(lambda: not any(map(alive, family)), "the end of cluster, workers and rows")
+    safe, begun = stored(tmp_path / "s"), len(calls(log))
+    assert not any("error" in record for record in rows.read(tmp_path / "s")[0])
+    output, _ = run_script(tmp_path, log).communicate(timeout=PATIENCE)
+    assert output.split() == ["30", str(sum(seed**2 for seed in range(30)))]
+    assert sorted(calls(log)[begun:]) == sorted(set(range(30)) - set(safe))
+
+
+def test_two_processes_on_one_store_share_the_work(tmp_path, log):
+    both = [run_script(tmp_path, log) for _ in range(2)]
+    outputs = [process.communicate(timeout=PATIENCE)[0] for process in both]
+    assert outputs[0] == outputs[1] and outputs[0].startswith("30 ")
+    assert sorted(calls(log)) == list(range(30))
+    lines = (tmp_path / "s" / "rows.jsonl").read_text().splitlines()
+    assert len([json.loads(line)["key"] for line in lines if "key" in json.loads(line)]) == 30
+
+
+def test_a_full_disk_is_one_error_and_leaves_the_finished_rows_alone(tmp_path, log, monkeypatch):
+    folder, write, room = tmp_path / "s", os.write, [1500]
+
+    def full(handle, content):
+        room[0] -= len(content)
+        if room[0] >= 0:
+            return write(handle, content)
+        if (half := len(content) // 2) and room[0] + len(content) > 0:
+            write(handle, content[:half])
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+    setting = [{"log": log, "pause": 0.02}]
+    with monkeypatch.context() as patch:
+        patch.setattr(rows.os, "write", full)
+        with pytest.raises(OSError, match="No space left on device: cannot write rows; the finished ones are") as error:
+            sweeps.run_sweep(noted, setting, store=folder, seeds=20)
+    assert error.value.errno == errno.ENOSPC and error.value.__suppress_context__
+    safe = stored(folder)
+    assert 0 < len(safe) < 20 and (folder / "rows.jsonl").read_bytes().endswith(b"\n")
+    begun = len(calls(log))
+    assert len(sweeps.run_sweep(noted, setting, store=folder, seeds=20)) == 20
+    assert sorted(calls(log)[begun:]) == sorted(set(range(20)) - set(safe))
+
+
+def test_a_row_cut_off_in_the_middle_is_computed_again_and_no_other(tmp_path, log):
+    path = tmp_path / "s" / "rows.jsonl"
+    expected = sweeps.run_sweep(noted, [{"log": log}], store=tmp_path / "s", seeds=4)
+    os.truncate(path, path.stat().st_size - 20)
+    with open(path, "rb") as file:
+        lost = json.loads(file.read().rpartition(b"\n")[2] .split(b', "setting"')[0] + b"}")["seed"]
+    frame = sweeps.run_sweep(noted, [{"log": log}], store=tmp_path / "s", seeds=4)
+    assert calls(log)[4:] == [lost] and list(frame.square) == list(expected.square)
+    assert [json.loads(line).get("seed") for line in path.read_text().splitlines()].count(lost) == 1
+
+
+def troubled(seed, kind, log):
+    with open(log, "a") as file:
+        file.write(f"{seed}\n")
+    if seed == 1 and kind == "raises":
+        raise ZeroDivisionError("no such student")
+    if seed == 1 and kind == "hangs":
+        ctypes.PyDLL(None).sleep(1000)  # in C, with the interpreter's lock: no signal handler would ever run
+    if seed == 1 and kind == "crashes":
+        os.kill(os.getpid(), signal.SIGSEGV)
+    return {"y": math.nan if seed == 1 else float(seed)}
+
+
+@pytest.mark.parametrize("kind, tries, message, where", [
+    ("raises", 1, "ZeroDivisionError: no such student", "in troubled"),
+    ("hangs", 1, "over the time limit of 1 s", "in troubled"),
+    ("crashes", 2, "killed by signal 11", "in troubled"),
+    ("returns NaN", 1, None, None),
+])
+def test_a_failed_row_is_kept_and_retried_on_request(tmp_path, log, capsys, monkeypatch, kind, tries, message, where):
+    def sweep(**options):
+        settings = [{"kind": kind, "log": log}]
+        return sweeps.run_sweep(troubled, settings, store=tmp_path / "s", seeds=3, time_limit=1, **options)
+
+    frame = sweep()
+    band = sweeps.mean_band(frame, "kind", "y").iloc[0]
+    assert (band.k, band.K, band.seeds) == (2, 3, "2 of 3")
+    assert calls(log).count(1) == tries and calls(log).count(0) == calls(log).count(2) == 1
+    if kind == "returns NaN":
+        assert list(frame.y.isna()) == [False, True, False] and frame.attrs["failed"] == [] and math.isnan(band["mean"])
+        return
+    failure, = frame.attrs["failed"]
+    assert failure["seed"] == 1 and failure["setting"]["kind"] == kind
+    assert message in failure["error"] and where in failure["traceback"]
+    assert list(frame.seed) == [0, 2] and band["mean"] == 1
+    said = [line for line in capsys.readouterr().out.splitlines() if line.startswith("row failed: seed=1")]
+    assert len(said) == 1 and message in said[0]
+    assert len(sweep().attrs["failed"]) == 1 and calls(log).count(1) == tries  # not tried again by itself
+    if kind == "raises":
+        assert len(sweep(retry_failed=True).attrs["failed"]) == 1
+        monkeypatch.setenv("KDLIB_RETRY", "1")
+        assert len(sweep().attrs["failed"]) == 1
+        assert calls(log).count(1) == 3 and calls(log).count(0) == 1
+
+
+def broken(seed):
+    return {"y": undefined_name}  # noqa: F821
+
+
+def test_a_sweep_without_any_row_raises_with_the_first_traceback(tmp_path):
+    with pytest.raises(RuntimeError, match="(?s)all 2 rows failed; the first, seed=0.*NameError"):
+        sweeps.run_sweep(broken, [{}], store=tmp_path, seeds=2)
+
+
+def test_a_changed_formula_is_computed_again_and_a_changed_docstring_is_not(tmp_path, log):
+    package = tmp_path / "lib" / "kdlib"
+    shutil.copytree(Path(kdlib.__file__).parent, package, ignore=shutil.ignore_patterns("__pycache__"))
+    (package / "outer.py").write_text("from kdlib import formula\ndef value(x):\n    return formula.value(x)\n")
+    (tmp_path / "script.py").write_text(textwrap.dedent(f"""
+        from pathlib import Path
+        from kdlib import outer, sweeps
+        def run(seed):
+            with open({log!r}, "a") as file:
+                file.write(f"{{seed}}\\n")
+            return {{"y": outer.value(seed + 1)}}
+        for text in ("return 2 * x", '"A docstring."\\n    # a comment\\n\\n    return (2 * x)', "return 3 * x"):
+            Path({str(package)!r}, "formula.py").write_text("def value(x):\\n    " + text + "\\n")
+            print(list(sweeps.run_sweep(run, [{{}}], store={str(tmp_path / "s")!r}, seeds=2).y))
+    """))
+    (package / "formula.py").write_text("def value(x):\n    raise NotImplementedError\n")
+    process = python(str(tmp_path / "script.py"), env={"PYTHONPATH": str(package.parent)})
+    output, _ = process.communicate(timeout=PATIENCE)
+    assert output.splitlines() == ["[2, 4]", "[2, 4]", "[3, 6]"]
+    assert sorted(calls(log)) == [0, 0, 1, 1]
+
+
+FACTOR = 2.0
+
+
+def helper(x):
+    return FACTOR * x
+
+
+def calls_helper(seed):
+    return {"y": helper(seed)}
+
+
+def test_the_key_follows_what_run_reads(monkeypatch):
+    def key(run):
+        found = codekeys.code_of(run)
+        return found["code"], codekeys.digest(found["constants"])
+
+    def define(text, **names):
+        scope = {"helper": helper, "__name__": "__main__", "torch": torch, "functools": functools, **names}
+        exec(text, scope)
+        return scope["run"]
+
+    code, constants = key(calls_helper)
+    assert key(calls_helper) == (code, constants)
+    monkeypatch.setitem(globals(), "FACTOR", 3.0)
+    assert key(calls_helper)[0] == code and key(calls_helper)[1] != constants
+    monkeypatch.setitem(globals(), "helper", lambda x: FACTOR * x + 1)
+    assert key(calls_helper)[0] != code
+    runs = ["def run(seed):\n    return helper(seed)", "def run(seed):\n    return helper(seed) + 1",
+            "def run(seed, scale=2):\n    return helper(seed)", "def run(seed):\n    return (lambda: helper)()(seed)"]
+    assert len({key(define(text)) for text in runs}) == 4
+    mapped = "mapped = torch.func.vmap(helper, in_dims={})\ndef run(seed):\n    return mapped(seed)"
+    assert key(define(mapped.format(0))) == key(define(mapped.format(0))) != key(define(mapped.format(1)))
+    inside = define("def run(seed):\n    from kdlib.logits import effective_logits\n    return effective_logits")
+    assert "kdlib.logits" in codekeys.code_of(inside)["modules"]
+    values = [1, 1.0, True, "1", None, [1], (1,), {"a": 1}, numpy.ones(2), torch.ones(2), torch.ones(2).double(),
+              torch.zeros(2), torch.ones(2, 1), torch.nn.Linear(1, 1), torch.float32, math.nan, -0.0, 0.0]
+    keys = {key(define("def run(seed):\n    return value", value=value)) for value in values}
+    assert len(keys) == len(values)
+    with pytest.raises(ValueError, match="got 'value' of type object"):
+        key(define("def run(seed):\n    return value", value=object()))
 
 
 def returns(seed, what):
@@ -452,7 +456,8 @@ def test_mean_band_is_student_t_and_guards_its_level():
     frame = pandas.DataFrame({"n": [1] * 4 + [2], "y": [1.0, 2.0, 4.0, 9.0, 5.0]})
     band = sweeps.mean_band(frame, "n", "y", level=0.9)
     low, high = scipy.stats.t.interval(0.9, 3, 4.0, scipy.stats.sem(frame.y[:4]))
-    numpy.testing.assert_allclose(band.loc[0, ["mean", "low", "high"]].astype(float), [4, low, high], rtol=1e-12)  # rounding
+    first = band.loc[0, ["mean", "low", "high"]].astype(float)
+    numpy.testing.assert_allclose(first, [4, low, high], rtol=1e-12)  # rounding of float64 in another order
     assert list(band.seeds) == ["4", "1"] and math.isnan(band.low[1])
     with pytest.raises(ValueError, match=r"level must be in \(0, 1\), got 95"):
         sweeps.mean_band(frame, "n", "y", level=95)
@@ -498,8 +503,8 @@ def test_no_scheduler_at_the_address_is_one_clear_error(tmp_path, monkeypatch):
 
 def test_serve_gives_a_command_one_cluster_and_its_status_back():
     code = "import os, sys; print(os.environ['DASK_SCHEDULER_ADDRESS'], flush=True); sys.exit(sys.stdin.read() or 3)"
-    serving = python("-m", "kdlib.sweeps", "serve", "--workers", "1", "--", sys.executable, "-c", code,
-                     stdin=subprocess.PIPE, env={"DASK_SCHEDULER_ADDRESS": None})
+    serving = python("-m", "kdlib.sweeps", "serve", "--", sys.executable, "-c", code,
+                     stdin=subprocess.PIPE)
     assert serving.stdout.readline().startswith("tcp://127.0.0.1:")
     family = descendants(serving.pid)
     serving.communicate("", timeout=PATIENCE)
@@ -509,16 +514,14 @@ def test_serve_gives_a_command_one_cluster_and_its_status_back():
 
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGKILL])
 def test_serve_passes_signals_on_and_leaves_nothing(number):
-    code = "import time; print('up', flush=True); time.sleep(1000)"
-    serving = python("-m", "kdlib.sweeps", "serve", "--workers", "1", "--", sys.executable, "-c", code,
-                     env={"DASK_SCHEDULER_ADDRESS": None})
-    assert serving.stdout.readline() == "up\n"
+    code = "import os, time; print(os.getpid(), flush=True); time.sleep(1000)"
+    serving = python("-m", "kdlib.sweeps", "serve", "--", sys.executable, "-c", code)
+    command = int(serving.stdout.readline())
     family = descendants(serving.pid)
     serving.send_signal(number)
     serving.wait(PATIENCE)
     assert serving.returncode == (128 + 15 if number == signal.SIGTERM else -9)
-    commands = [pid for pid in family if b"time.sleep(1000)" in Path(f"/proc/{pid}/cmdline").read_bytes()] if number == 9 else []
-    until(lambda: not any(alive(pid) for pid in family if pid not in commands), "the end of the cluster")
-    for pid in commands:  # the command itself outlives a killed server, and its sweeps then say that the scheduler is gone
-        os.kill(pid, signal.SIGKILL)
+    if number == signal.SIGKILL:  # the command itself outlives a killed server, and its sweeps say that it is gone
+        os.kill(command, signal.SIGKILL)
+    until(lambda: not any(map(alive, family)), "the end of the cluster")
     serving.stdout.close()
