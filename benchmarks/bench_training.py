@@ -59,7 +59,8 @@ def kdlib_seconds(images, labels, teacher_logits, loss, batches):
 def main(batches=8, repeats=3):
     generator = torch.Generator().manual_seed(0)
     n = batches * BATCH
-    images = training.standardise(torch.randint(256, (n, 3, 32, 32), generator=generator, dtype=torch.uint8))
+    grey = torch.randint(256, (n, 3, 32, 32), generator=generator, dtype=torch.uint8)
+    images = training.standardise(grey, *training.channel_moments(grey))
     labels = torch.randint(10, (n,), generator=generator)
     teacher_logits = torch.randn(n, 10, generator=generator)
     loss = partial(losses.distillation_loss, soft_ratio=0.9, temperature=4.0)

@@ -65,29 +65,43 @@ def has_bfloat16(device):
     return any(found.get(name) for name in ("avx512_bf16", "amx_bf16", "bf16"))
 
 
-def standardise(images, *, mean=None, std=None):
+def channel_moments(images):
+    """Mean and standard deviation of each channel's grey values on the scale 0 … 1, over images and pixels.
+
+    Args:
+        images: uint8 tensor of shape ``(n, channels, h, w)``.
+
+    Returns:
+        Two float32 tensors of shape ``(channels,)``.
+
+    Raises:
+        ValueError: ``images`` is not uint8 with four dimensions.
+    """
+    _check_grey(images)
+    levels = torch.stack([images[:, c].flatten().bincount(minlength=256) for c in range(images.shape[1])]).double()
+    grey = torch.arange(256, dtype=torch.float64, device=images.device) / 255
+    share = levels / levels.sum(dim=1, keepdim=True)
+    mean = share @ grey
+    return mean.float(), (share @ grey.square() - mean.square()).clamp(min=0).sqrt().float()
+
+
+def standardise(images, mean, std):
     r"""Grey values 0 … 255 as floating-point inputs, :math:`(x / 255 - \mu_c) / s_c` in each channel c.
 
     Args:
         images: uint8 tensor of shape ``(n, channels, h, w)``.
-        mean: means of the channels, shape ``(channels,)``; by default those of ``images``.
-        std: standard deviations, likewise. Give the training set's to a test set.
+        mean: means of the channels, shape ``(channels,)``: the training set's, also for a test set.
+        std: standard deviations, likewise; a channel of one grey (0) is only centred.
 
     Returns:
         float32 tensor of the same shape, in ``channels_last`` memory order.
 
     Raises:
-        ValueError: ``images`` is not uint8 with four dimensions, or only one of mean and std is given.
+        ValueError: ``images`` is not uint8 with four dimensions.
     """
-    if images.dtype != torch.uint8 or images.ndim != 4:
-        raise ValueError(f"images must be uint8 of shape (n, channels, h, w), got {images.dtype} of shape "
-                         f"{tuple(images.shape)}")
-    if (mean is None) != (std is None):
-        raise ValueError(f"mean and std must be given together, got mean {mean} and std {std}")
+    _check_grey(images)
     x = images.to(torch.float32, memory_format=torch.channels_last).div_(255)
-    if mean is None:
-        std, mean = torch.std_mean(x, dim=(0, 2, 3), correction=0)
-    return x.sub_(mean.view(1, -1, 1, 1)).div_(std.view(1, -1, 1, 1).clamp(min=1e-6))
+    return x.sub_(mean.view(1, -1, 1, 1)).div_(torch.where(std > 0, std, 1).view(1, -1, 1, 1))
 
 
 def crop_and_flip(images, *, padding=4, generator):
@@ -240,6 +254,32 @@ def predict(model, inputs, *, batch_size=500, bfloat16=False):
         outputs = [model(batch) for batch in inputs.split(batch_size)]
     model.train(was_training)
     return torch.cat(outputs)
+
+
+def _check_grey(images):
+    if images.dtype != torch.uint8 or images.ndim != 4:
+        raise ValueError(f"images must be uint8 of shape (n, channels, h, w), got {images.dtype} of shape "
+                         f"{tuple(images.shape)}")
+
+
+def predict_each(model, states, inputs, *, batch_size=500, bfloat16=False):
+    """:func:`predict` for each of a model's states, as :func:`fit` returns them; the model keeps the last.
+
+    Args:
+        model: an ``nn.Module``.
+        states: s state dictionaries of the model.
+        inputs: tensor of shape ``(n, …)`` on the model's device.
+        batch_size: inputs at a time.
+        bfloat16: as in :func:`fit`.
+
+    Returns:
+        Tensor of shape ``(s, n, …)``.
+    """
+    outputs = []
+    for state in states:
+        model.load_state_dict(state)
+        outputs.append(predict(model, inputs, batch_size=batch_size, bfloat16=bfloat16))
+    return torch.stack(outputs)
 
 
 def _autocast(device, wanted):

@@ -61,14 +61,13 @@ def test_a_block_whose_convolutions_are_off_is_its_shortcut():
 
 
 def test_a_network_is_drawn_from_its_generator_alone():
-    torch.random.fork_rng()
     before = torch.get_rng_state()
     a, b, other = (models.ResNet(8, width=4, generator=seeded(seed)).state_dict() for seed in (0, 0, 1))
     assert all(torch.equal(a[name], b[name]) for name in a)
     assert not torch.equal(a["conv.weight"], other["conv.weight"])
     assert torch.equal(before, torch.get_rng_state())
-    spread = models.ResNet(20, generator=seeded()).blocks[-1].conv2.weight.std().item()
-    assert abs(spread / math.sqrt(2 / (9 * 64)) - 1) < 0.02  # 36,864 draws: four standard errors are 0.015
+    spread = models.ResNet(20, generator=seeded()).blocks[6].conv1.weight.std().item()  # 32 to 64 channels
+    assert abs(spread / math.sqrt(2 / (9 * 64)) - 1) < 0.021  # 18,432 draws: four standard errors are 0.021
 
 
 def test_logits_keep_full_precision_under_autocast():

@@ -104,6 +104,9 @@ def test_checkpoints_are_the_states_on_the_way():
     assert all(torch.equal(states[0][name], start[name]) for name in start)
     assert all(torch.equal(states[4][name], value) for name, value in model.state_dict().items())
     assert not torch.equal(states[2]["conv.weight"], states[4]["conv.weight"])
+    last = training.predict(model, x)
+    each = training.predict_each(model, states.values(), x)
+    assert each.shape == (3, len(x), 10) and torch.equal(each[2], last) and not torch.equal(each[1], last)
 
 
 def test_predict_is_evaluation_without_traces():
@@ -144,15 +147,19 @@ def test_crop_and_flip_draws_every_shift_and_mirror_alike():
         assert counts == pytest.approx([500, 500, 1000, 500, 500], abs=130)  # four standard errors of the largest
 
 
-def test_standardise_has_mean_zero_and_deviation_one_in_each_channel():
+def test_standardised_images_have_mean_zero_and_deviation_one_in_each_channel():
     x = torch.randint(256, (50, 3, 4, 4), generator=seeded(), dtype=torch.uint8)
-    z = training.standardise(x)
+    x[:, 2] //= 3
+    mean, std = training.channel_moments(x)
+    plain = (x / 255).double()
+    torch.testing.assert_close(mean.double(), plain.mean((0, 2, 3)), rtol=1e-6, atol=0)  # x / 255 is float32
+    torch.testing.assert_close(std.double(), plain.std((0, 2, 3), correction=0), rtol=1e-6, atol=0)
+    z = training.standardise(x, mean, std)
+    assert z.is_contiguous(memory_format=torch.channels_last)
     torch.testing.assert_close(z.mean((0, 2, 3)), torch.zeros(3), rtol=0, atol=1e-5)  # float32 sums of 800 values
-    torch.testing.assert_close(z.square().mean((0, 2, 3)), torch.ones(3), rtol=0, atol=1e-4)
-    mean, std = torch.tensor([0.5, 0.4, 0.3]), torch.tensor([0.2, 0.3, 0.4])
-    want = (x.float() / 255 - mean.view(3, 1, 1)) / std.view(3, 1, 1)
-    torch.testing.assert_close(training.standardise(x, mean=mean, std=std), want, rtol=1e-5, atol=1e-5)
-    assert torch.isfinite(training.standardise(torch.zeros_like(x))).all()  # one grey alone has no deviation
+    torch.testing.assert_close(z.square().mean((0, 2, 3)), torch.ones(3), rtol=0, atol=1e-5)
+    flat = torch.full_like(x, 7)
+    assert (training.standardise(flat, *training.channel_moments(flat)).abs() < 1e-6).all()  # one grey: only centred
 
 
 def test_one_cycle_climbs_straight_and_falls_as_a_cosine():
@@ -200,8 +207,8 @@ def test_bfloat16_follows_the_processor(monkeypatch, found, want):
     "call, rule",
     [
         (lambda: training.pick_device("tpu"), "one of auto, cpu, cuda, got 'tpu'"),
-        (lambda: training.standardise(torch.zeros(2, 3, 4, 4)), "must be uint8 .* got torch.float32"),
-        (lambda: training.standardise(torch.zeros(2, 3, 4, 4).byte(), mean=torch.zeros(3)), "given together"),
+        (lambda: training.standardise(torch.zeros(2, 3, 4, 4), 0, 1), "must be uint8 .* got torch.float32"),
+        (lambda: training.channel_moments(torch.zeros(2, 4, 4).byte()), r"must be uint8 .* shape \(2, 4, 4\)"),
         (lambda: training.crop_and_flip(torch.zeros(2, 3, 4, 4), padding=-1, generator=seeded()), "at least 0, got -1"),
         (lambda: training.one_cycle(5, 5), "step must be in 0 … steps - 1 = 4, got 5"),
         (lambda: training.one_cycle(0, 5, warm_up=1.0), r"warm_up must be in \[0, 1\), got 1.0"),
