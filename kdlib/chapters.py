@@ -4,12 +4,13 @@ import ast
 import hashlib
 import io
 import math
-import os
 import re
 import subprocess
 import tokenize
 from pathlib import Path
 from typing import NamedTuple
+
+from kdlib.places import book, data
 
 DEFAULT_PROFILE = "laptop"
 
@@ -21,11 +22,6 @@ class Parameter(NamedTuple):
     default: object
     meaning: str
     rules: tuple
-
-
-def book():
-    """The folder of the book's text sources: ``$KDLIB_BOOK``, or ``book`` beside the package."""
-    return Path(os.environ.get("KDLIB_BOOK") or Path(__file__).resolve().parent.parent / "book")
 
 
 def names():
@@ -210,10 +206,7 @@ def _claims_of(chapter):
 
 def _data_files():
     """The image sets' files in the data folder, by their endings."""
-    from pooch import os_cache
-
-    folder = Path(os.environ.get("KDLIB_DATA") or os_cache("kdlib"))
-    return [path for path in folder.glob("*/*") if path.name.endswith((".bin", ".gz", ".npz", "-ubyte"))]
+    return [path for path in data().glob("*/*") if path.name.endswith((".bin", ".gz", ".npz", "-ubyte"))]
 
 
 def write_keys(profile, folder):

@@ -1,13 +1,12 @@
 """The file of claims: where it is, and what a well-formed claim and rule are."""
 
 import math
-import os
 import re
 from functools import lru_cache
-from pathlib import Path
 
 import yaml
 
+from kdlib.places import book
 from kdlib.verdicts import regions
 
 PAPERS = {
@@ -19,11 +18,6 @@ PAPERS = {
 }
 FIELDS = ("id", "paper", "place", "statement", "quantity", "rule", "chapter")
 _OPTIONAL = {"needs": ("profile", "dataset"), "figure": ()}
-
-
-def book():
-    """The folder of the book's text sources: ``$KDLIB_BOOK``, or ``book`` beside the package."""
-    return Path(os.environ.get("KDLIB_BOOK") or Path(__file__).resolve().parent.parent / "book")
 
 
 def read():

@@ -4,10 +4,10 @@ Every file is checked against its md5 as it is read, nothing is unpickled, and n
 ``make data`` (``python -m kdlib.datasets [NAME ...]``) does that. ``KDLIB_DATA`` names the folder, by default one in
 the user's cache.
 """
+
 import gzip
 import hashlib
 import json
-import os
 import struct
 import sys
 import zlib
@@ -16,9 +16,10 @@ from pathlib import Path
 from typing import NamedTuple
 
 import numpy as np
-import pooch
 import torch
 from sklearn.datasets import load_digits
+
+from kdlib import places
 
 # md5 of each file's contents; MNIST's are those of the unpacked idx files, which may lie there plain or as .gz.
 MD5 = {
@@ -64,7 +65,7 @@ def data_folder(root=None):
     Returns:
         pathlib.Path
     """
-    return Path(root or os.environ.get("KDLIB_DATA") or pooch.os_cache("kdlib")).expanduser().absolute()
+    return Path(root).expanduser().absolute() if root else places.data()
 
 
 def resolve(dataset="auto", *, real="cifar10", root=None):
