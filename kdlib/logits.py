@@ -176,7 +176,7 @@ def _solve(u: torch.Tensor, T: float, ratio: Fraction) -> torch.Tensor:
     for dtype, rounds in ((torch.float32, 3), (torch.float64, 20)):  # the first steps need few digits
         N, P, C, shift, shift_b, back_a, back_b = (x.to(dtype) for x in constants)
         if y is None:  # where one of the terms alone would balance: from there Newton descends without overshooting
-            hard = (torch.log(C) - shift_b).clamp(max=-1e-30)  # log sigma(y) if the hard term were alone
+            hard = (torch.log(C + P) - shift_b).clamp(max=-1e-30)  # log sigma(y) if the hard term were alone
             hard = torch.minimum(v.to(dtype) * T, hard - torch.log(-torch.expm1(hard)))
             y = (N * hard + P * T * torch.logit((C + kappa).clamp(max=0.5))).clamp(max=0)
         y = y.to(dtype)
@@ -189,7 +189,7 @@ def _solve(u: torch.Tensor, T: float, ratio: Fraction) -> torch.Tensor:
             slope = A * ia / T + B * ib * torch.addcmul(N, P, b)  # times left; exact at the root, which is enough
             step = torch.log(left / right) * left / slope
             y = (y - step).clamp(max=0)
-            if dtype is torch.float64 and (step.abs() <= close * (1 - y)).all():
+            if dtype is torch.float64 and step.abs().max() <= close:
                 break
     return (N - P) * y
 

@@ -2,6 +2,7 @@
 
 import math
 
+import mpmath
 import torch
 
 
@@ -118,3 +119,66 @@ def transfer_risk(student_logits, teacher_logits):
     for zs, zt in zip(student_logits, teacher_logits, strict=True):
         count += bool(zs * zt < 0) if zs.ndim == 0 else zs.tolist().index(max(zs)) != zt.tolist().index(max(zt))
     return count / len(student_logits)
+
+
+# ---- logits
+
+
+def effective_logit(teacher_logit, label, *, soft_ratio, temperature):
+    """The root of Ji & Zhu's Eq. 3 by bisection with 50 digits, for 0 < soft_ratio < 1.
+
+    For y = 0 it is sigma(z/T) + kappa sigma(z) = sigma(z_t/T) with kappa = (1 - rho) T / rho; y = 1 is its mirror.
+    The root is above the one of the two terms that would alone give half of the right side.
+    """
+    with mpmath.workdps(50):
+        sign = 1 if label == 0 else -1
+        zt, rho, T = mpmath.mpf(sign * teacher_logit), mpmath.mpf(soft_ratio), mpmath.mpf(temperature)
+        kappa = (1 - rho) * T / rho
+
+        def sigma(x):
+            return 1 / (1 + mpmath.exp(-x))
+
+        right = sigma(zt / T)
+        low, high = min(zt, zt / T, 0) - 2 * T - abs(mpmath.log(kappa)) - 2, zt
+        while high - low > mpmath.mpf(10) ** -19 * max(abs(low), 0.01):
+            middle = (low + high) / 2
+            low, high = (low, middle) if sigma(middle / T) + kappa * sigma(middle) > right else (middle, high)
+        return sign * (low + high) / 2
+
+
+def correction_logit(teacher_logit, label, *, temperature):
+    """delta z_h of Ji & Zhu's Theorem 2 as it is written, with 50 digits."""
+    with mpmath.workdps(50):
+        zt, T = mpmath.mpf(teacher_logit), mpmath.mpf(temperature)
+
+        def sigma(x):
+            return 1 / (1 + mpmath.exp(-x))
+
+        return T**2 * (label - sigma(zt)) / (sigma(zt / T) * sigma(-zt / T))
+
+
+def weight_change(phi, targets):
+    """Eq. 4 in feature space: phi(X) Theta^-1 Dz, for the rows of phi and as many targets."""
+    return phi.T @ torch.linalg.solve(phi @ phi.T, targets)
+
+
+def acute_angle(a, b):
+    """Angle in [0, pi/2] of two vectors."""
+    return torch.acos(torch.abs(a @ b) / (a.norm() * b.norm()))
+
+
+def smoothed_slopes(norms, sizes, window):
+    """Data inefficiency between neighbouring sizes and its moving average, a number at a time."""
+    means = [float(sum(run[n - 1] for run in norms)) / len(norms) for n in sizes]
+    slopes = [math.log(b / a) / math.log(m / n) for a, b, n, m in zip(means, means[1:], sizes, sizes[1:])]
+    windows = range(len(slopes) - window + 1)
+    return ([sum(sizes[i : i + window]) / window for i in windows], [sum(slopes[i : i + window]) / window for i in windows])
+
+
+def one_sample_risk_bound(angles, n, steps=4001):
+    """min over a fine grid of beta of p(beta) + p(pi/2 - beta)^n."""
+
+    def p(beta):
+        return float((angles > beta).double().mean())
+
+    return min(p(beta) + p(math.pi / 2 - beta) ** n for beta in torch.linspace(0, math.pi / 2, steps).tolist())
