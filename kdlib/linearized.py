@@ -112,6 +112,33 @@ class LinearizedStudent(nn.Module):
             b = b[:, None]
         return (a * b).cumsum(0)
 
+    def oracle_angles(self, targets, zero_targets):
+        r"""Angle between student and oracle at every sample size, both less the zero function's weight change.
+
+        .. math:: \bar\alpha_n = \bar\alpha(\Delta_{w_*} - \Delta_{w_z},\, \Delta_{\hat w, n} - \Delta_{w_z}), \qquad
+                  \Delta_{\hat w, n} = P_n \Delta_{w_*}
+
+        The oracle and the zero function are the students of all n samples; with the test points among the last of
+        them Theorem 1 holds exactly on those points. Without the zero function (targets of zeros) the cosine is
+        :math:`\|\Delta_{\hat w, n}\| / \|\Delta_{w_*}\|`, Eq. 9, and falls with n.
+
+        Args:
+            targets: the oracle's logit changes, ``(n,)``.
+            zero_targets: the zero function's, :math:`-z_0`, ``(n,)``.
+
+        Returns:
+            float64 tensor ``(n,)`` of acute angles in radians; the last is 0.
+
+        Raises:
+            ValueError: see :meth:`whiten`.
+
+        Source: Ji & Zhu 2020, Section 3, Theorem 1.
+        """
+        v, u = self.whiten(torch.stack([targets, zero_targets], dim=1)).T
+        w = v - u  # the oracle less the zero function; the student is less than that by D, v beyond n
+        DD, wD = (a.flip(0).cumsum(0).flip(0) - a for a in (v * v, w * v))
+        return torch.atan2((w @ w * DD - wD**2).clamp_(min=0).sqrt_(), (w @ w - wD).abs())  # not acos: exact near 0
+
     def predict(self, cross_gram, targets, sizes=None):
         r"""The student's outputs on test points, less its outputs there at initialisation, at the sizes asked for.
 

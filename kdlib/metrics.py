@@ -1,7 +1,9 @@
 """The scalars and curves that the papers plot."""
 
+import math
 from typing import NamedTuple
 
+import numpy
 import torch
 from scipy import stats
 
@@ -12,6 +14,14 @@ class Exponent(NamedTuple):
     exponent: float
     low: float
     high: float
+
+
+#: Sample sizes of Ji & Zhu's Figs 3 and 4, read off their x-coordinates. Fig. 3 averages over 21 … 4977, Fig. 4 over
+#: 15 … 7054; each slope needs the next size too (5337, 7564).
+AUTHORS_SIZES = torch.as_tensor(numpy.unique(numpy.logspace(1, 4, 100).astype(int)))
+
+Curve = NamedTuple("Curve", [("sizes", torch.Tensor), ("values", torch.Tensor)])
+HardLabelGain = NamedTuple("HardLabelGain", [("projection", torch.Tensor), ("derivative", torch.Tensor)])
 
 
 def transfer_risk(student_logits, teacher_logits):
@@ -82,3 +92,200 @@ def power_law_exponent(sizes, values, *, confidence=0.95):
     if runs > 1:
         half = float(stats.t.ppf(0.5 + confidence / 2, runs - 1)) * b.std().item() / runs**0.5
     return Exponent(b.mean().item(), b.mean().item() - half, b.mean().item() + half)
+
+
+def data_inefficiency(weight_norms):
+    r"""Data inefficiency at every sample size, from n to n + 1 as it is defined.
+
+    .. math:: I(n) = n\, [\ln E \|\Delta_{\hat w, n+1}\|_2 - \ln E \|\Delta_{\hat w, n}\|_2]
+
+    The logarithm of the mean over runs, not the mean of logarithms: runs with large norms count more. One step of n is
+    a noisy difference; :func:`inefficiency_slopes` is the estimate to plot.
+
+    Args:
+        weight_norms: ``(runs, n)``, column i for i + 1 samples, all > 0, n >= 2.
+
+    Returns:
+        Tensor ``(n - 1,)``; entry i is I(i + 1), >= 0 where norms never fall.
+
+    Raises:
+        ValueError: another shape, or a norm without logarithm.
+
+    Source: Ji & Zhu 2020, Section 4, Definition 1, Eq. 10.
+    """
+    log_mean = _log_mean(weight_norms, 2)
+    return torch.arange(1, len(log_mean), device=log_mean.device) * log_mean.diff()
+
+
+def inefficiency_slopes(weight_norms, sizes, *, window=10):
+    r"""Data inefficiency as a slope between neighbouring sizes of a grid, smoothed by a moving average.
+
+    .. math:: I_i = \frac{\ln E \|\Delta_{\hat w, n_{i+1}}\| - \ln E \|\Delta_{\hat w, n_i}\|}{\ln n_{i+1} - \ln n_i}
+              \quad \text{at } n_i
+
+    Both n and I are then averaged over ``window`` consecutive sizes. With steps of 7 % the estimate is two to four
+    times less noisy than from n to n + 1.
+
+    Args:
+        weight_norms: ``(runs, n)``, column i for i + 1 samples, all > 0.
+        sizes: the grid, ``(s,)`` growing integers in 1 … n; for theirs, a part of ``AUTHORS_SIZES``.
+        window: slopes in one average, from 1 (raw) to s − 1; 10 in Fig. 3 and Fig. 4 middle, 5 in Fig. 4 right.
+
+    Returns:
+        ``Curve(sizes, values)`` of length s − window.
+
+    Raises:
+        ValueError: another shape, a norm without logarithm, or sizes or window out of range.
+
+    Source: Ji & Zhu 2020, Figs 3 and 4; grid and windows are read off the figures, the slope is our reading of Eq. 10.
+    """
+    sizes = torch.as_tensor(sizes, device=weight_norms.device)
+    log_mean = _log_mean(weight_norms, 1)
+    if sizes.ndim != 1 or len(sizes) < 2 or sizes[0] < 1 or sizes[-1] > len(log_mean) or (sizes.diff() <= 0).any():
+        raise ValueError(f"sizes must be at least two growing integers in 1 … {len(log_mean)}, got {sizes.tolist()}")
+    if not 1 <= window < len(sizes):
+        raise ValueError(f"window must lie in 1 … {len(sizes) - 1}, got {window}")
+    slopes = log_mean[sizes - 1].diff() / sizes.double().log().diff()
+    return Curve(sizes[:-1].double().unfold(0, window, 1).mean(1), slopes.unfold(0, window, 1).mean(1))
+
+
+def feature_angles(effective_logits, weight_norm, kernel_diagonal):
+    r"""Acute angle between each point's features and the oracle's weight change, less that of the zero function.
+
+    .. math:: \cos \bar\alpha(\phi(x), \Delta_{w_*} - \Delta_{w_z}) =
+              \frac{|z_\mathrm{eff}(x)|}{\|\Delta_{w_*} - \Delta_{w_z}\|_2 \sqrt{\Theta(x, x)}}
+
+    The paper prints no absolute value; an acute angle needs it.
+
+    Args:
+        effective_logits: :math:`z_\mathrm{eff}(x)`, ``(n,)``; no :math:`z_0` is subtracted.
+        weight_norm: :math:`\|\Delta_{w_*} - \Delta_{w_z}\|_2`, > 0.
+        kernel_diagonal: :math:`\Theta(x, x)`, ``(n,)``, all > 0.
+
+    Returns:
+        Tensor ``(n,)`` of angles in [0, π/2].
+
+    Raises:
+        ValueError: shapes differ, a value is not > 0, or a cosine is above 1 (weights of that norm are too short).
+
+    Source: Ji & Zhu 2020, Section 3.1, Eq. 8.
+    """
+    if effective_logits.ndim != 1 or effective_logits.shape != kernel_diagonal.shape:
+        raise ValueError(f"effective_logits and kernel_diagonal must share one shape (n,), got "
+                         f"{tuple(effective_logits.shape)} and {tuple(kernel_diagonal.shape)}")
+    cosine = effective_logits.abs() / (weight_norm * kernel_diagonal.sqrt())
+    outside = ~((cosine >= 0) & (cosine <= 1 + 1e-6))  # more than rounding; NaN is outside too
+    if outside.any():
+        raise ValueError(f"weight_norm and kernel_diagonal must be > 0 and each cosine at most 1, got "
+                         f"{cosine[outside][0].item():g}")
+    return cosine.clamp(max=1).acos()
+
+
+def angle_distribution(angles, beta):
+    r"""Accumulative angle distribution, :math:`p(\beta) = P_x[\bar\alpha(\phi(x), \Delta_{w_*} - \Delta_{w_z}) > \beta]`.
+
+    Args:
+        angles: angles of sampled points in [0, π/2], ``(n,)``; see :func:`feature_angles`.
+        beta: tensor of any shape.
+
+    Returns:
+        float64 tensor of beta's shape: the share of points at a larger angle.
+
+    Raises:
+        ValueError: ``angles`` is empty or not of one dimension.
+
+    Source: Ji & Zhu 2020, Section 3, Eq. 6.
+    """
+    if angles.ndim != 1 or not len(angles):
+        raise ValueError(f"angles must have shape (n,) with n >= 1, got {tuple(angles.shape)}")
+    ordered = angles.double().sort().values
+    at_most = torch.searchsorted(ordered, torch.as_tensor(beta, device=angles.device).double().contiguous(), right=True)
+    return 1 - at_most.double() / len(angles)
+
+
+def transfer_risk_bound(angles, student_angles):
+    r"""Theorem 1: the student disagrees with its oracle at most on the points near the oracle's boundary.
+
+    .. math:: R_n \le p(\pi/2 - \bar\alpha_n), \qquad
+              \bar\alpha_n = \bar\alpha(\Delta_{w_*} - \Delta_{w_z}, \Delta_{\hat w} - \Delta_{w_z})
+
+    It holds exactly for the points that ``angles`` are of, without a confidence level.
+
+    Args:
+        angles: of the sampled points to the oracle, ``(n,)``; see :func:`feature_angles`.
+        student_angles: :math:`\bar\alpha_n`, of any shape; see ``LinearizedStudent.oracle_angles``.
+
+    Returns:
+        Tensor of the shape of ``student_angles``; 1 is vacuous.
+
+    Raises:
+        ValueError: see :func:`angle_distribution`.
+
+    Source: Ji & Zhu 2020, Section 3, Theorem 1, Eq. 7.
+    """
+    return angle_distribution(angles, math.pi / 2 - torch.as_tensor(student_angles, device=angles.device).double())
+
+
+def one_sample_risk_bound(angles, sizes):
+    r"""The bound before: :math:`R_n \le \min_\beta p(\beta) + p(\pi/2 - \beta)^n`, each sample on its own.
+
+    p is a step function, so the minimum is taken at 0 or at one of the angles: it is exact, no grid.
+
+    Args:
+        angles: of the sampled points to the oracle, ``(n,)``; see :func:`feature_angles`.
+        sizes: sample sizes, of any shape, > 0.
+
+    Returns:
+        float64 tensor of the shape of ``sizes``, in [0, 1]: 1 where no point is within π/4 of the oracle.
+
+    Raises:
+        ValueError: see :func:`angle_distribution`.
+
+    Source: Phuong & Lampert 2019, Theorem 3, as Ji & Zhu 2020 state it in Section 3.2.
+    """
+    beta = torch.cat([angles.new_zeros(1), angles]).double().unique()
+    near, far = angle_distribution(angles, beta), angle_distribution(angles, math.pi / 2 - beta)
+    sizes = torch.as_tensor(sizes, device=angles.device).double()
+    return torch.stack([(near + far**n).min() for n in sizes.flatten()]).reshape(sizes.shape)
+
+
+def hard_label_gain(student, truth, teacher, correction, *, oracle_norm=None):
+    r"""What the first hard labels do to the angle between student and ground truth, at every sample size.
+
+    .. math:: \frac{\partial \cos \alpha(\Delta \hat w, \Delta w_g)}{\partial (1 - \rho)}\Big|_{\rho = 1} =
+              \frac{P}{\|\Delta w_g\| \sqrt{\langle \Delta z_t, \Delta z_t \rangle}}, \quad
+              P = \langle \Delta z_g, \delta z_h \rangle - \frac{\langle \Delta z_g, \Delta z_t \rangle}
+              {\langle \Delta z_t, \Delta z_t \rangle} \langle \Delta z_t, \delta z_h \rangle
+
+    Inner products are those of :math:`\Theta_n^{-1}`. Where P > 0 hard labels turn the student towards the truth.
+
+    Args:
+        student: a ``linearized.LinearizedStudent`` of n samples.
+        truth: ground-truth logits less the student's at initialisation, :math:`\Delta z_g`, ``(n,)``.
+        teacher: the teacher's, likewise, :math:`\Delta z_t`, ``(n,)``.
+        correction: :math:`\delta z_h`, ``(n,)``; see ``logits.correction_logits``. No initial logit is subtracted.
+        oracle_norm: :math:`\|\Delta w_g\|_2`; by default that of the truth on all n samples.
+
+    Returns:
+        ``HardLabelGain(projection, derivative)``, each ``(n,)``, float64; the projection is P.
+
+    Raises:
+        ValueError: the three differ in shape, or a shape does not fit the student.
+
+    Source: Ji & Zhu 2020, Section 5, Theorem 2, Eq. 12; the projection is what Fig. 5 right plots.
+    """
+    if not truth.shape == teacher.shape == correction.shape or truth.ndim != 1:
+        raise ValueError(f"truth, teacher and correction must share one shape (n,), got {tuple(truth.shape)}, "
+                         f"{tuple(teacher.shape)} and {tuple(correction.shape)}")
+    g, t, h = student.whiten(torch.stack([truth, teacher, correction], dim=1)).T
+    gg, gh, gt, tt, th = (sums.cumsum(0) for sums in (g * g, g * h, g * t, t * t, t * h))
+    projection = gh - gt / tt * th
+    return HardLabelGain(projection, projection / ((gg[-1].sqrt() if oracle_norm is None else oracle_norm) * tt.sqrt()))
+
+
+def _log_mean(weight_norms, least):
+    if weight_norms.ndim != 2 or weight_norms.shape[0] < 1 or weight_norms.shape[1] < least:
+        raise ValueError(f"weight_norms must have shape (runs, n) with n >= {least}, got {tuple(weight_norms.shape)}")
+    if not (weight_norms > 0).all():
+        raise ValueError(f"weight_norms must be > 0, got a least value of {weight_norms.min().item():g}")
+    return weight_norms.double().mean(0).log()
