@@ -3,6 +3,7 @@
 import functools
 import html.parser
 import http.server
+import json
 import os
 import re
 import shutil
@@ -117,6 +118,34 @@ def test_the_notation_page_names_code_that_exists():
     for word in re.findall(r"`([a-z][a-z_, ]*)`", re.sub(r"\{py:\w+\}`[^`]*`", "", first)):
         for name in word.split(", "):
             assert name in parameters, f"no function of the notation page has a parameter {name}"
+
+
+def test_kdlib_run_writes_notebook_page_record_verdicts_and_rows(tmp_path):
+    out = tmp_path / "mine"
+    words = ["run", "1b", "--profile", "smoke", "-p", "soft_ratios", "1.0,0.5", "--out", str(out), "--quiet"]
+    subprocess.run([sys.executable, "-m", "kdlib", *words], check=True, capture_output=True, timeout=300)
+    record = json.loads((out / "provenance.json").read_text())
+    assert record["parameters"]["soft_ratios"] == [1.0, 0.5] and record["changed"] == ["soft_ratios"]
+    assert record["profile"] == "smoke" and record["versions"]["torch"] and record["seconds"] > 0
+    text = (out / "html" / "01b_one_dimension.html").read_text(encoding="utf-8")
+    assert "Parameters: 1 changed" in text and 'class="kd-figure"' in text
+    verdicts = json.loads((out / "verdicts.json").read_text())
+    assert verdicts and {one["verdict"] for one in verdicts} == {"not tested at this size"}
+    rows = [line for path in (out / "rows").rglob("*.jsonl") for line in path.read_text().splitlines()]
+    assert sum('"seed"' in line for line in rows) == record["seeds"]
+    assert (out / "01b_one_dimension.ipynb").exists() and not (out / "failed").exists()
+
+
+def test_papermill_runs_a_committed_notebook_from_any_folder_and_its_verdicts_say_what_changed(tmp_path):
+    from kdlib import claims
+
+    twin = ROOT / "book" / "notebooks" / "01_effective_logits.ipynb"
+    words = [str(twin), "out.ipynb", "-y", "soft_ratios: [1.0, 0.5]", "-p", "descent_steps", "10", "-k", "python3"]
+    environment = {key: value for key, value in os.environ.items() if not key.startswith("KDLIB_")}
+    command = [sys.executable, "-m", "papermill", *words]
+    subprocess.run(command, cwd=tmp_path, env=environment, check=True, capture_output=True, timeout=300)
+    records = claims.collect(tmp_path / "out.ipynb")
+    assert records and {one["verdict"] for one in records} == {"run with other parameters"}
 
 
 @needs_browser
