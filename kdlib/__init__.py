@@ -1,4 +1,12 @@
 """Understanding knowledge distillation: the package behind the book.
 
-Each module is one room with one subject; a name always shows its room: ``from kdlib import logits, metrics``.
+Objects live here, papers live in ``book``. A module is a room with one subject and imports only from floors below::
+
+    top      chapters, execution, pages, site    a chapter with checked parameters, run, dressed, built
+    floor 1  linearized, metrics                 students at every sample size; the scalars that papers plot
+    floor 0  datasets, models, losses, logits, kernels, training          one idea each, torch only
+    yard     sweeps (dispatch, cluster, rows, rowprocess, codekeys), claims (claimfile, verdicts, ledgerpage),
+             plots, downloads, places            durable rows, verdicts, figures, files: no maths
+
+A name always shows its room: ``from kdlib import logits, metrics``.
 """

@@ -143,9 +143,14 @@ def _ledger(executed):
 def _counts(executed):
     from kdlib import claims
 
-    frame = claims.counts(claims.ledger(executed)).reset_index()
-    lines = ["| " + " | ".join(map(str, frame.columns)) + " |", "|" + " --- |" * len(frame.columns)]
-    return "\n".join(lines + ["| " + " | ".join(map(str, row)) + " |" for row in frame.itertuples(index=False)])
+    frame = claims.counts(claims.ledger(executed))
+    heads = "".join(f'<th scope="col">{escape(head)}</th>' for head in ("paper", *frame.columns))
+    rows = (
+        f'<tr><th scope="row">{escape(paper)}</th>' + "".join(f"<td>{count or ''}</td>" for count in counts) + "</tr>"
+        for paper, counts in zip(frame.index, frame.to_numpy(), strict=True)
+    )
+    table = f'<table class="kd-claims"><thead><tr>{heads}</tr></thead><tbody>{"".join(rows)}</tbody></table>'
+    return f'````{{raw}} html\n<div class="kd-scroll">{table}</div>\n````'
 
 
 def _findings(executed):
