@@ -95,6 +95,23 @@ def test_a_figure_that_is_not_complete_is_a_problem(executed, spoil, told):
     assert len(problems) == 1 and told in problems[0] and "01_toy" in problems[0]
 
 
+def test_a_claim_not_recorded_or_recorded_twice_is_a_problem(executed, tmp_path):
+    rule = "rule: {kind: sign, sign: positive}, chapter: 01_toy"
+    (tmp_path / "claims.yml").write_text(
+        f"- {{id: one, paper: ji_zhu_2020, place: here, statement: It is so., quantity: a number, {rule}}}\n"
+        f"- {{id: two, paper: ji_zhu_2020, place: here, statement: It is so., quantity: a number, {rule}}}\n"
+    )
+    from kdlib import claims
+
+    made = {**claims.read()[0], "verdict": "reproduced", "estimate": 1.0, "interval": None, "note": "", "figure": None}
+    for _ in range(2):
+        shown = new_output("display_data", {"text/html": "<p>"}, metadata={"kdlib": {"claim": made}})
+        executed.cells[-1].outputs.append(shown)
+    page, problems = pages.dress(executed)
+    assert problems == ["01_toy, claim recorded 2 times: one", "01_toy, claim not recorded: two"]
+    assert [len(cell.outputs) for cell in page.cells if cell.get("id", "").startswith("beside")] == [2]
+
+
 def test_the_rows_of_a_cell_are_the_frames_it_names():
     import pandas
     from kdlib import plots
