@@ -22,6 +22,7 @@ COLORS = {
     "muted": "#b9b9bf",
 }
 _css = {color: f"var(--kd-{role}, {color})" for role, color in COLORS.items()}
+_css |= {black: _css[COLORS["ink"]] for black in ("#000000", "#262626", "#333333")}  # matplotlib's and seaborn's own ink
 
 
 def use_style():
