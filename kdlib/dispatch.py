@@ -149,6 +149,8 @@ def _sender(client, tasks, cargo, time_limit):
 
     def send(jobs):
         if jobs and (held["cargo"] is None or held["cargo"].status != "finished"):
+            if not client.nthreads():
+                print(f"waiting for the first worker of {client.scheduler.address}", file=sys.stderr)
             client.wait_for_workers(1)
             held["cargo"], = client.scatter([cargo], broadcast=True, hash=False)
         for device in {tasks[job["keys"][0]]["device"] for job in jobs}:

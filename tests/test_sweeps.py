@@ -14,6 +14,7 @@ import sys
 import textwrap
 import threading
 import time
+import types
 from pathlib import Path
 
 import numpy
@@ -198,12 +199,12 @@ def test_dask_commands_give_the_same_rows_bit_for_bit(tmp_path, monkeypatch):
 @pytest.mark.parametrize("victims", ["one worker", "all workers", "a row", "the scheduler"])
 def test_a_kill_in_mid_sweep_costs_only_what_was_in_flight(tmp_path, log, victims):
     workers = [*cluster.client().run(os.getpid).values()]
-    safe = {}
+    scheduler, safe = cluster._open["process"].pid, {}
 
     def kill():
         until(lambda: len(stored(tmp_path / "s")) >= 4, "four rows on disk")
         pids = {"one worker": workers[:1], "all workers": workers, "a row": descendants(workers[0])[:1],
-                "the scheduler": [cluster._open["process"].pid]}[victims]
+                "the scheduler": [scheduler]}[victims]
         safe["rows"], safe["calls"] = set(stored(tmp_path / "s")), len(calls(log))
         for pid in pids:
             os.kill(pid, signal.SIGKILL)
@@ -216,37 +217,42 @@ def test_a_kill_in_mid_sweep_costs_only_what_was_in_flight(tmp_path, log, victim
     assert list(frame.seed) == list(range(40)) and not frame.attrs["failed"]
     assert (frame.square == frame.seed**2).all() and set(begun) == set(range(40))
     assert not safe["rows"] & set(begun[safe["calls"]:])
+    assert (cluster._open["process"].pid == scheduler) == (victims != "the scheduler")
     in_flight = dispatch.IN_FLIGHT[1] * len(workers)
     assert len(begun) - 40 <= (1 if victims == "a row" else in_flight)
 
 
-def run_script(tmp_path, log, body=""):
-    """A script without a main guard, whose sweep takes 30 rows of 50 ms."""
+def run_script(tmp_path, log):
+    """A script without a main guard: 30 rows of 50 ms, of which the last ten hang while there is a file ``hang``."""
     script = tmp_path / "script.py"
     script.write_text(textwrap.dedent(f"""
-        import time
+        import os, time
         from kdlib import sweeps
         def run(seed):
             with open({log!r}, "a") as file:
                 file.write(f"{{seed}}\\n")
-            time.sleep(0.05)
+            time.sleep(1000 if seed >= 20 and os.path.exists({str(tmp_path / "hang")!r}) else 0.05)
             return {{"square": seed ** 2}}
         frame = sweeps.run_sweep(run, [{{}}], store={str(tmp_path / "s")!r}, seeds=30)
         print(len(frame), frame.square.sum())
-    """) + body)
+    """))
     return python(str(script), start_new_session=True, stderr=subprocess.DEVNULL)
 
 
 def test_a_killed_run_leaves_no_process_and_its_next_start_computes_what_is_missing(tmp_path, log):
-    for number, kill in ((signal.SIGINT, os.killpg), (signal.SIGKILL, os.kill)):  # Ctrl-C reaches the whole group
-        before = len(stored(tmp_path / "s"))
+    for number, kill, ready in (
+        (signal.SIGINT, os.killpg, lambda: len(stored(tmp_path / "s")) >= 5),  # Ctrl-C reaches the whole group
+        (signal.SIGKILL, os.kill, lambda: max(calls(log)) >= 20),
+    ):
         running = run_script(tmp_path, log)
-        until(lambda: len(stored(tmp_path / "s")) >= before + 5, "five more rows on disk")
+        until(ready, "rows on disk, or one that hangs")
         family = descendants(running.pid)
         assert len(family) >= 3
         kill(running.pid, number)
         running.communicate(timeout=PATIENCE)
         until(lambda: not any(map(alive, family)), "the end of cluster, workers and rows")
+        (tmp_path / "hang").touch()
+    (tmp_path / "hang").unlink()
     safe, begun = stored(tmp_path / "s"), len(calls(log))
     assert not any("error" in record for record in rows.read(tmp_path / "s")[0])
     output, _ = run_script(tmp_path, log).communicate(timeout=PATIENCE)
@@ -264,19 +270,18 @@ def test_two_processes_on_one_store_share_the_work(tmp_path, log):
 
 
 def test_a_full_disk_is_one_error_and_leaves_the_finished_rows_alone(tmp_path, log, monkeypatch):
-    folder, write, room = tmp_path / "s", os.write, [1500]
+    folder, room = tmp_path / "s", [1500]
 
-    def full(handle, content):
+    def write_while_there_is_room(handle, content):
         room[0] -= len(content)
-        if room[0] >= 0:
-            return write(handle, content)
-        if (half := len(content) // 2) and room[0] + len(content) > 0:
-            write(handle, content[:half])
-        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+        if room[0] < 0:
+            os.write(handle, content[:len(content) // 2])
+            raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+        return os.write(handle, content)
 
     setting = [{"log": log, "pause": 0.02}]
     with monkeypatch.context() as patch:
-        patch.setattr(rows.os, "write", full)
+        patch.setattr(rows, "os", types.SimpleNamespace(**{**vars(os), "write": write_while_there_is_room}))
         with pytest.raises(OSError, match="No space left on device: cannot write rows; the finished ones are") as error:
             sweeps.run_sweep(noted, setting, store=folder, seeds=20)
     assert error.value.errno == errno.ENOSPC and error.value.__suppress_context__
@@ -298,13 +303,21 @@ def test_a_row_cut_off_in_the_middle_is_computed_again_and_no_other(tmp_path, lo
     assert [json.loads(line).get("seed") for line in path.read_text().splitlines()].count(lost) == 1
 
 
+def test_a_row_whose_array_is_gone_is_computed_again(tmp_path):
+    expected = sweeps.run_sweep(mixed, [{}], store=tmp_path, seeds=2)
+    next((tmp_path / "arrays").glob("*.npy")).unlink()
+    again = sweeps.run_sweep(mixed, [{}], store=tmp_path, seeds=2)
+    assert all((a == b).all() for a, b in zip(expected.weights, again.weights))
+    assert (again.seconds != expected.seconds).sum() == 1
+
+
 def troubled(seed, kind, log):
     with open(log, "a") as file:
         file.write(f"{seed}\n")
     if seed == 1 and kind == "raises":
         raise ZeroDivisionError("no such student")
     if seed == 1 and kind == "hangs":
-        ctypes.PyDLL(None).sleep(1000)  # in C, with the interpreter's lock: no signal handler would ever run
+        ctypes.PyDLL(None).sleep(30)  # in C, with the interpreter's lock: no signal handler would ever run
     if seed == 1 and kind == "crashes":
         os.kill(os.getpid(), signal.SIGSEGV)
     return {"y": math.nan if seed == 1 else float(seed)}
