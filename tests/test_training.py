@@ -11,17 +11,20 @@ import torch.nn.functional as F
 from kdlib import losses, models, training
 
 
-def seeded(seed=0):
-    return torch.Generator().manual_seed(seed)
+DEVICES = ["cpu", "cuda"] if torch.cuda.is_available() else ["cpu"]
 
 
-def images(n=64, seed=0):
+def seeded(seed=0, device="cpu"):
+    return torch.Generator(device).manual_seed(seed)
+
+
+def images(n=64, seed=0, device="cpu"):
     g = seeded(seed)
-    return torch.randn(n, 1, 8, 8, generator=g), torch.randint(10, (n,), generator=g)
+    return torch.randn(n, 1, 8, 8, generator=g).to(device), torch.randint(10, (n,), generator=g).to(device)
 
 
-def small_resnet(seed=0):
-    return models.ResNet(8, width=4, channels=1, generator=seeded(seed))
+def small_resnet(seed=0, device="cpu"):
+    return models.ResNet(8, width=4, channels=1, generator=seeded(seed, device))
 
 
 cross_entropy = partial(F.cross_entropy, reduction="none")
@@ -63,16 +66,17 @@ def test_a_pass_visits_each_example_once():
     assert first.tolist() != second.tolist()
 
 
-def test_training_is_the_same_to_the_bit_and_leaves_the_global_generator_alone():
-    x, y = images()
+@pytest.mark.parametrize("device", DEVICES)
+def test_training_is_the_same_to_the_bit_and_leaves_the_global_generator_alone(device):
+    x, y = images(device=device)
     threads, before = torch.get_num_threads(), torch.get_rng_state()
     torch.set_num_threads(1)
     try:
         states = []
         for seed in (5, 5, 6):
-            model = small_resnet()
-            training.fit(model, x, (y,), cross_entropy, steps=5, batch_size=16, learning_rate=0.1,
-                         augment=partial(training.crop_and_flip, padding=1), bfloat16=True, generator=seeded(seed))
+            model = small_resnet(device=device)
+            training.fit(model, x, (y,), cross_entropy, steps=5, batch_size=16, learning_rate=0.1, bfloat16=True,
+                         augment=partial(training.crop_and_flip, padding=1), generator=seeded(seed, device))
             states.append(model.state_dict())
     finally:
         torch.set_num_threads(threads)
@@ -81,14 +85,15 @@ def test_training_is_the_same_to_the_bit_and_leaves_the_global_generator_alone()
     assert torch.equal(before, torch.get_rng_state())
 
 
-def test_a_resnet_learns_in_bfloat16_what_it_learns_in_float32(monkeypatch):
-    x, y = images()
+@pytest.mark.parametrize("device", DEVICES)
+def test_a_resnet_learns_in_bfloat16_what_it_learns_in_float32(monkeypatch, device):
+    x, y = images(device=device)
     errors = {}
     for name, fast in {"bfloat16": True, "float32": False}.items():
         monkeypatch.setattr(training, "has_bfloat16", lambda device, fast=fast: fast)
-        model = small_resnet()
+        model = small_resnet(device=device)
         training.fit(model, x, (y,), cross_entropy, steps=60, batch_size=32, learning_rate=0.1, weight_decay=0.0,
-                     bfloat16=True, generator=seeded(1))
+                     bfloat16=True, generator=seeded(1, device))
         assert all(p.dtype == torch.float32 for p in model.parameters())
         errors[name] = (training.predict(model, x).argmax(1) != y).float().mean().item()
     assert max(errors.values()) < 0.1  # random labels are wrong at 0.9 before training
