@@ -25,14 +25,29 @@ def features(model, inputs):
     return torch.stack([torch.cat([gradient.flatten() for gradient in row]) for row in rows])
 
 
-def train_to_the_end(model, inputs, targets, *, steps, rate, momentum):
-    """Full-batch gradient descent on half the squared error, all weights; the model is changed."""
-    optimiser = torch.optim.SGD(model.parameters(), lr=rate, momentum=momentum)
-    for _ in range(steps):
-        optimiser.zero_grad()
-        (0.5 * (model(inputs) - targets).square().sum()).backward()
-        optimiser.step()
-    return (model(inputs) - targets).detach().abs().max()
+def train_to_the_end(networks, inputs, targets, points, *, steps, rate, momentum):
+    """Full-batch gradient descent on half the squared error, all weights of all networks at once.
+
+    Returns their outputs on inputs and points before and after, ``(2, networks, inputs + points)``.
+    """
+    weights, _ = torch.func.stack_module_state(networks)
+    everywhere = torch.cat([inputs, points])
+
+    def outputs(one, x):
+        return torch.func.functional_call(networks[0], one, (x,))
+
+    def loss(one):
+        return 0.5 * (outputs(one, inputs) - targets).square().sum()
+
+    slope, evaluate = torch.func.vmap(torch.func.grad(loss)), torch.func.vmap(lambda one: outputs(one, everywhere))
+    with torch.no_grad():
+        weights = {name: weight.detach() for name, weight in weights.items()}
+        before, speed = evaluate(weights), {name: torch.zeros_like(weight) for name, weight in weights.items()}
+        for _ in range(steps):
+            gradients = slope(weights)
+            speed = {name: momentum * speed[name] - rate * gradients[name] for name in weights}
+            weights = {name: weights[name] + speed[name] for name in weights}
+        return torch.stack([before, evaluate(weights)])
 
 
 def linear_student_by_sgd(phi, initial, loss, *, steps, batch, rate, generator):
