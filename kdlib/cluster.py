@@ -68,7 +68,7 @@ def abandon(futures):
 
 def gpu_workers():
     """Names of the workers that have a GPU each; None on a cluster that makes no difference between workers."""
-    return _open["client"].get_metadata(GPU_WORKERS, default=[]) or None
+    return list(_open["client"].get_metadata(GPU_WORKERS, default=())) or None
 
 
 def start():

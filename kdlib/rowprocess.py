@@ -228,8 +228,8 @@ def _seed_everything(seed, device):
     torch = sys.modules.get("torch")
     if torch is not None:
         torch.default_generator.manual_seed(seed)
-    if device == "cuda":
-        torch.cuda.manual_seed(seed)
+        if device == "cuda":
+            torch.cuda.manual_seed(seed)
 
 
 def _plain_row(result, setting):
@@ -274,9 +274,8 @@ def versions():
 
 @functools.cache
 def _machine(device):
-    if device == "cuda":
-        import torch
-
+    torch = sys.modules.get("torch")
+    if device == "cuda" and torch is not None and torch.cuda.is_available():
         return torch.cuda.get_device_name()
     try:
         with open("/proc/cpuinfo") as file:

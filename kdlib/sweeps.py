@@ -12,7 +12,7 @@ from pathlib import Path
 import numpy
 import pandas
 
-from kdlib import cluster, codekeys, dispatch, rowprocess, rows
+from kdlib import cluster, codekeys, dispatch, places, rowprocess, rows
 
 
 def grid(**values):
@@ -35,12 +35,7 @@ def grid(**values):
 
 def store(name):
     """The folder of a sweep's rows: ``$KDLIB_ROWS/name``, or in the user's cache folder where that is not set."""
-    root = os.environ.get("KDLIB_ROWS")
-    if root is None:
-        import pooch
-
-        root = Path(pooch.os_cache("kdlib")) / "rows"
-    return Path(root) / name
+    return places.rows() / name
 
 
 def run_sweep(run, settings, *, store, seeds, data=None, batched=False, time_limit=None, retry_failed=None):

@@ -196,6 +196,22 @@ def test_dask_commands_give_the_same_rows_bit_for_bit(tmp_path, monkeypatch):
     assert here == there
 
 
+def seen(seed, device):
+    time.sleep(0.02)
+    return {"gpu": os.environ["CUDA_VISIBLE_DEVICES"], "worker": os.getppid()}
+
+
+def test_each_gpu_has_one_worker_and_rows_on_the_cpu_see_none(tmp_path, monkeypatch):
+    cluster.close()
+    monkeypatch.setenv("CUDA_VISIBLE_DEVICES", "5,7")  # only names are needed to see who is given which
+    monkeypatch.setenv("KDLIB_WORKERS", "3")
+    frame = sweeps.run_sweep(seen, sweeps.grid(device=["cuda", "cpu"]), store=tmp_path, seeds=8)
+    cluster.close()
+    on_gpu = frame[frame.device == "cuda"]
+    assert sorted(on_gpu.groupby("worker").gpu.unique().map(list)) == [["5"], ["7"]]
+    assert set(frame[frame.device == "cpu"].gpu) == {""}
+
+
 @pytest.mark.parametrize("victims", ["one worker", "all workers", "a row", "the scheduler"])
 def test_a_kill_in_mid_sweep_costs_only_what_was_in_flight(tmp_path, log, victims):
     workers = [*cluster.client().run(os.getpid).values()]
@@ -501,7 +517,7 @@ def test_progress_is_a_bar_on_a_terminal_only_and_a_file_where_asked(tmp_path, l
     monkeypatch.setenv("KDLIB_PROGRESS", str(tmp_path / "progress"))
     for stream, shows in ((Terminal(), True), (io.StringIO(), False)):
         monkeypatch.setattr(sys, "stderr", stream)
-        sweeps.run_sweep(noted, [{"log": log, "pause": float(shows)}], store=tmp_path / "rows", seeds=2)
+        sweeps.run_sweep(noted, [{"log": log, "pause": 0.01 * shows}], store=tmp_path / "rows", seeds=2)
         assert ("rows: 100%" in stream.getvalue() and "2/2" in stream.getvalue()) == shows
         assert bool(stream.getvalue()) == shows
         assert (tmp_path / "progress").read_text() == "2 2 rows\n"
