@@ -58,8 +58,9 @@ def run_sweep(run, settings, *, store, seeds, data=None, batched=False, time_lim
         retry_failed: compute rows that failed before again; by default whether ``KDLIB_RETRY`` is 1.
 
     Returns:
-        A frame with a row for each finished (setting, seed) in the order asked: the setting's names, ``seed``, what
-        ``run`` returned (tensors as numpy arrays), and ``seconds``. ``frame.attrs["failed"]`` lists the others.
+        A frame with a row for each finished (setting, seed) in the order asked. Its columns are the setting's names,
+        ``seed``, what ``run`` returned (tensors as numpy arrays), and ``seconds``. ``frame.attrs["failed"]`` lists the
+        rows that failed.
 
     Raises:
         ValueError: for settings, seeds or data that cannot be run or keyed.
