@@ -17,7 +17,9 @@ class Exponent(NamedTuple):
 
 
 #: Sample sizes of Ji & Zhu's Figs 3 and 4, read off their x-coordinates. Fig. 3 averages over 21 … 4977, Fig. 4 over
-#: 15 … 7054; each slope needs the next size too (5337, 7564).
+#: 15 … 7054; each slope needs the next size too (5336, 7564).
+#:
+#: :meta hide-value:
 AUTHORS_SIZES = torch.as_tensor(numpy.unique(numpy.logspace(1, 4, 100).astype(int)))
 
 Curve = NamedTuple("Curve", [("sizes", torch.Tensor), ("values", torch.Tensor)])
@@ -189,7 +191,7 @@ def angle_distribution(angles, beta):
         beta: tensor of any shape.
 
     Returns:
-        float64 tensor of beta's shape: the share of points at a larger angle.
+        The share of points at a larger angle, of the shape of ``beta``, float64.
 
     Raises:
         ValueError: ``angles`` is empty or not of one dimension.
