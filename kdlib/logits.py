@@ -167,9 +167,9 @@ def _solve(u: torch.Tensor, T: float, ratio: Fraction) -> torch.Tensor:
     N = 1 - P
     E = torch.exp(-v.abs())
     C = torch.addcmul(N, P, E) / (1 + E)  # sigma(u/T), or sigma(-u/T) if flipped, over e^shift
-    shift = v.clamp(max=0)  # e^min(u/T, 0) may underflow: both sides are divided by it
-    shift_b = N * (log_kappa - shift)
-    back_a = torch.exp(shift)
+    shift = -v.clamp(max=0)  # e^min(u/T, 0) may underflow: both sides are divided by it
+    shift_b = N * (log_kappa + shift)
+    back_a = torch.exp(-shift)
     back_b = torch.addcmul(P, N, back_a, value=math.exp(-log_kappa))
     constants = (N, P, C, shift, shift_b, back_a, back_b)
     y = None  # minus the size of the root
@@ -179,16 +179,16 @@ def _solve(u: torch.Tensor, T: float, ratio: Fraction) -> torch.Tensor:
             hard = (torch.log(C + P) - shift_b).clamp(max=-1e-30)  # log sigma(y) if the hard term were alone
             hard = torch.minimum(v.to(dtype) * T, hard - torch.log(-torch.expm1(hard)))
             y = (N * hard + P * T * torch.logit((C + kappa).clamp(max=0.5))).clamp(max=0)
-        y = y.to(dtype)
+        y, only_hard = y.to(dtype), kappa * P
         for _ in range(rounds):
-            A, B = torch.exp(y / T - shift), torch.exp(y + shift_b)
+            A, B = torch.add(shift, y, alpha=1 / T).exp_(), torch.add(shift_b, y).exp_()
             a, b = A * back_a, B * back_b
-            ia, ib = 1 / (1 + a), 1 / (1 + b)
-            A, B = A * ia, torch.addcmul(kappa * P, N, B) * ib
+            ia, ib = a.add_(1).reciprocal_(), (1 + b).reciprocal_()
+            A, B = A.mul_(ia), torch.addcmul(only_hard, N, B).mul_(ib)
             left, right = torch.addcmul(A, N, B), torch.addcmul(C, P, B)
-            slope = A * ia / T + B * ib * torch.addcmul(N, P, b)  # times left; exact at the root, which is enough
-            step = torch.log(left / right) * left / slope
-            y = (y - step).clamp(max=0)
+            slope = B.mul_(ib).mul_(torch.addcmul(N, P, b)).add_(A.mul_(ia), alpha=1 / T)  # times left; exact at the
+            step = torch.div(left, right).log_().mul_(left).div_(slope)  # root, which is enough for second order
+            y = (y - step).clamp_(max=0)
             if dtype is torch.float64 and step.abs().max() <= close:
                 break
     return (N - P) * y
@@ -200,26 +200,27 @@ def _polish(z: torch.Tensor, u: torch.Tensor, T: float, ratio: Fraction) -> torc
     For z > 0 both sides are divided by b, and both always by 2^k of w, so that no saturated teacher underflows.
     """
     z = torch.minimum(z, u)
-    one = torch.ones_like(z)
     negative = (z <= 0).to(z.dtype)
     w, kw = _exp(u, T)
     a, ka = _exp(z, T)
     b, kb = _exp(-z.abs(), 1.0)
     low = kw.clamp(max=0)
     mantissa, exponent = _frexp(ratio)
-    kappa = tuple(one.new_tensor(x) for x in (_high(mantissa), float(mantissa - Fraction(_high(mantissa)))))
-    power = _power(negative.to(torch.int64) * (kb - low) + exponent)  # of the right side
-    S = torch.addcmul(one - negative, negative, b[0]), negative * b[1]
+    kappa = tuple(z.new_tensor(x) for x in (_high(mantissa), float(mantissa - Fraction(_high(mantissa)))))
+    power = _power((kb - low).mul_(negative.to(torch.int64)).add_(exponent))  # of the right side
+    S = torch.addcmul(1 - negative, negative, b[0]), negative * b[1]
     x, a, b = _scale(a, ka - kw), _scale(a, ka), _scale(b, kb)
-    X = _split(w[0] - x[0], (w[0] - (w[0] - x[0]) - x[0]) + (w[1] - x[1]))
-    Y, A, W = _add(one, b), _add(one, a), _add(_power(low - kw), _scale(w, low))
+    d = w[0] - x[0]
+    X = _split(d, (w[0] - d).sub_(x[0]).add_(w[1] - x[1]))
+    Y, A, W = _add(1, b), _add(1, a), _add(_power(low - kw), _scale(w, low))
     L, dL = _multiply(X, Y)
     R, dR = _multiply(_split(*_multiply(_split(*_multiply(A, W)), S)), kappa)
-    R, dR = R * power, dR * power
-    residual = (R - L) + (dR - dL)
+    R, dR = R.mul_(power), dR.mul_(power)
+    residual = (R - L).add_(dR - dL)
     a, b, x, X, Y = (pair[0] + pair[1] for pair in (a, b, x, X, Y))
-    slope = (R + dR) * (a / (1 + a) / T + negative) - X * (2 * negative - 1) * b + Y * x / T
-    return torch.minimum(z - residual / slope, u)
+    slope = (a / (1 + a)).div_(T).add_(negative).mul_(R + dR)
+    slope += Y.mul_(x).div_(T) - X.mul_(b).mul_(2 * negative - 1)
+    return torch.minimum(z - residual.div_(slope), u)
 
 
 TABLE = 256  # powers of two between 1 and 2
@@ -248,18 +249,18 @@ def _step(T: float) -> tuple[float, float]:
 def _exp(x, T):
     """e^(x/T) = (hi + lo) 2^k to about 1e-18, hi of 26 bits in [1, 2), lo below 3e-3; returns (hi, lo), k."""
     high, low = _step(T)
-    k = (x * (1 / high)).round()
-    r = torch.sub(torch.sub(x, k, alpha=high), k, alpha=low)  # the first is exact; |r| < T log(2) / 500
-    q = torch.expm1(r * (1 / T))
+    k = (x * (1 / high)).round_()
+    r = torch.sub(x, k, alpha=high).sub_(k, alpha=low)  # the first is exact; |r| < T log(2) / 500
+    q = r.mul_(1 / T).expm1_()
     k = k.to(torch.int64)
     j = k & (TABLE - 1)
     hi, lo = (column.take(j) for column in _table(x.device))
-    return (hi, torch.addcmul(lo, hi + lo, q)), k >> 8
+    return (hi, lo.addcmul_(hi + lo, q)), k >> 8
 
 
 def _power(k):
     """2^k from the bits of the exponent, held within 2^-1000 and 2^1000."""
-    return ((k.clamp(-1000, 1000) + 1023) << 52).view(torch.float64)
+    return k.clamp(-1000, 1000).add_(1023).bitwise_left_shift_(52).view(torch.float64)
 
 
 def _scale(p, k):
@@ -281,18 +282,18 @@ def _high(x: Fraction) -> float:
 
 
 def _add(c, p):
-    """A number and a pair; the remainder of the leading parts is exact (Knuth)."""
-    s = c + p[0]
+    """A number and a pair, split; the remainder of the leading parts is exact (Knuth)."""
+    s = p[0] + c
     t = s - c
-    return _split(s, (c - (s - t)) + (p[0] - t) + p[1])
+    return _split(s, (c - (s - t)).add_(p[0] - t).add_(p[1]))
 
 
 def _split(s, rest):
     """The pair s + rest with a leading part of 26 bits."""
     hi = (s.view(torch.int64) & -(1 << 27)).view(torch.float64)
-    return hi, (s - hi) + rest
+    return hi, (s - hi).add_(rest)
 
 
 def _multiply(p, q):
     """The product of two pairs; that of leading parts of 26 bits is exact."""
-    return p[0] * q[0], torch.addcmul(p[0] * q[1], p[1], q[0] + q[1])
+    return p[0] * q[0], (p[0] * q[1]).addcmul_(p[1], q[0] + q[1])
