@@ -1,0 +1,166 @@
+"""The arithmetic of the analytic kernels, tile by tile and layer by layer; :mod:`kdlib.kernels` says what it means.
+
+A kernel is carried from layer to layer as the cosine between two inputs' features, and the cosine as D = 1 - cos and
+S = 1 + cos, which keep their digits where features nearly coincide or oppose: the arccosine of a rounded cosine would
+lose half of them. The tangent kernel is carried as T, divided by both norms. All of it happens in place in square
+tiles that stay in the cache, and a symmetric matrix is computed once and mirrored.
+"""
+
+import math
+from concurrent.futures import ThreadPoolExecutor
+
+import torch
+
+SIDES = {"cpu": 176, "cuda": 4096}  # of a tile; five float64 buffers a thread: 1.2 MB and 0.7 GB. On a CPU the largest
+# multiple of 8 whose square stays under 2**15 entries, above which torch would share out each operation on its own
+CLOSE = 1e-6  # D and S under this fraction of their range have lost too many digits to the matrix product
+
+
+def matrix(x1, x2, depth, activation, sigma_w, sigma_b, *, tangent):
+    """The kernel between ``(n1, d)`` and ``(n2, d)``, of ``x1`` with itself if ``x2`` is None; arguments are checked."""
+    side = SIDES.get(x1.device.type, SIDES["cuda"])
+    setting = depth, activation, sigma_w, sigma_b
+    left, centre = _blocks(x1, *setting, side)
+    right = left if x2 is None else _blocks(x2, *setting, side, centre)[0]
+    out = x1.new_empty(len(x1), len(x1 if x2 is None else x2))
+    pairs = [(i, j) for i in range(len(left)) for j in range(i if x2 is None else 0, len(right))]
+    workers = min(torch.get_num_threads() if x1.device.type == "cpu" else 1, len(pairs))
+
+    def work(share):
+        buffers = out.new_empty(5, min(side, out.shape[0]) * min(side, out.shape[1]), dtype=torch.float64)
+        for i, j in share:
+            (here, rows), (there, columns), twin = left[i], right[j], x2 is None and i == j
+            tile = _tile(rows, columns, twin, centre, LAYERS[activation][1], buffers, tangent)
+            if twin:  # the same to the last bit on both sides of the diagonal
+                tile = tile.triu_().add_(tile.triu(1).T)
+            out[here, there] = tile
+            if x2 is None and not twin:
+                out[there, here] = tile.T
+
+    if workers <= 1:
+        work(pairs)
+    else:  # threads over tiles; torch's own, inside a tile, would wait for one another after every operation
+        with ThreadPoolExecutor(workers) as pool:
+            list(pool.map(work, [pairs[k::workers] for k in range(workers)]))
+    return out
+
+
+def diagonal(x, depth, activation, sigma_w, sigma_b, *, tangent):
+    """The kernel of each of the inputs ``(n, d)`` with itself, ``(n,)``."""
+    norm, layers = _layers(_features(x, sigma_w, sigma_b)[1], depth, activation, sigma_w, sigma_b)
+    T = torch.ones_like(norm)
+    for share, _ in layers if tangent else []:
+        T = 1 + share * T
+    return (T * norm.square()).flatten().to(x.dtype)
+
+
+def _features(x, sigma_w, sigma_b):
+    """The inputs with their bias as unit vectors, and their norms; a zero vector stays zero."""
+    x = torch.cat([x.new_full((len(x), 1), sigma_b).double(), x.double() * (sigma_w / x.shape[1] ** 0.5)], dim=1)
+    norm = x.norm(dim=1, keepdim=True)
+    return x.div_(torch.where(norm > 0, norm, 1)), norm
+
+
+def _layers(norm, depth, activation, sigma_w, sigma_b):
+    """The norms after all layers, and for each what its T keeps on the diagonal and the vectors that a tile needs."""
+    layers = []
+    for _ in range(depth):
+        norm, share, vectors = LAYERS[activation][0](norm, sigma_w, sigma_b)
+        layers.append((share, vectors))
+    return norm, layers
+
+
+def _blocks(x, depth, activation, sigma_w, sigma_b, side, centre=None):
+    """For each block of ``side`` inputs its place and, for a tile, (units - centre, half their squares, norms, layers)."""
+    units, norm = _features(x, sigma_w, sigma_b)
+    centre = units.mean(dim=0) if centre is None else centre
+    halves = units.sub_(centre).square().sum(dim=1, keepdim=True) / 2
+    norm, layers = _layers(norm, depth, activation, sigma_w, sigma_b)
+    places = [slice(start, start + side) for start in range(0, len(x), side)]
+    return [(at, (units[at], halves[at], norm[at], [[v[at] for v in vectors] for _, vectors in layers]))
+            for at in places], centre
+
+
+def _tile(rows, columns, twin, centre, layer, buffers, tangent):
+    """One tile of the kernel, in a buffer; ``twin`` says that its rows are its columns."""
+    (units1, halves1, norm1, layers1), (units2, halves2, norm2, layers2) = rows, columns
+    shape = len(units1), len(units2)
+    D, S, T, A, B = (buffer[: shape[0] * shape[1]].view(shape) for buffer in buffers)
+    one, T = D.new_ones(()), T if tangent else None
+    torch.addmm(halves2.T, units1, units2.T, alpha=-1, out=D).add_(halves1)
+    torch.sub(2 * one, D, out=S)
+    if twin:
+        D.fill_diagonal_(1)
+    _refine(D, CLOSE * max(float(halves1.max()), float(halves2.max())), units1, units2, -1, 0 * centre)
+    _refine(S, CLOSE, units1, units2, 1, 2 * centre)
+    if twin:
+        D.fill_diagonal_(0)
+    if tangent:
+        torch.sub(one, D, out=T)
+    for mine, theirs in zip(layers1, layers2):
+        layer(D, S, T, A, B, one, mine, [v.T for v in theirs])
+    tile = T if tangent else torch.sub(one, D, out=S)
+    return tile.mul_(torch.mul(norm1, norm2.T, out=A))
+
+
+def _refine(D, close, units1, units2, sign, shift):
+    """Where ``D`` is under ``close``, a small difference of large numbers, take it from the vectors: |u1 ± u2|² / 2."""
+    if float(D.min()) >= close:
+        return
+    for pairs in (D < close).nonzero().split(max(1, 2**20 // units1.shape[1])):
+        i, j = pairs.T
+        D[i, j] = (units1[i] + sign * units2[j] + shift).square().sum(dim=1) / 2
+
+
+def _relu_vectors(norm, sigma_w, sigma_b):
+    """Norm after the layer; t², with t the weights' part of it; t, and the bias' angle as tangent and cosine of half."""
+    after = (sigma_b**2 + (sigma_w * norm).square() / 2).sqrt()
+    safe = torch.where(after > 0, after, 1)  # a zero input without a bias: multiplied by its norm, 0, at the end
+    t, s = sigma_w / 2**0.5 * norm / safe, sigma_b / safe
+    return after, t.square(), (t, t / (1 + s), ((1 + s) / 2).sqrt())
+
+
+def _relu_layer(D, S, T, A, B, one, rows, columns):
+    """D, S and T after a ReLU layer: cos' = s1 s2 + t1 t2 (sin + (pi - angle) cos) / pi, with (s, t) a unit vector."""
+    (t1, tan1, cos1), (t2, tan2, cos2) = rows, columns
+    torch.mul(D, S, out=A).sqrt_()  # sin, right to its last digits at 0 and at pi; so is then the angle
+    torch.sub(one, D, out=B)
+    angle = torch.atan2(A, B, out=S)
+    D.sub_(A.addcmul_(angle, B, value=-1), alpha=1 / math.pi).mul_(torch.mul(t1, t2, out=A))
+    if T is not None:
+        T.addcmul_(T, angle, value=-1 / math.pi).mul_(A)
+    torch.sub(tan1, tan2, out=B).mul_(torch.mul(cos1, cos2, out=A))  # sine of half the angle between both (s, t)
+    D.addcmul_(B, B, value=2)
+    if T is not None:
+        T.sub_(D).add_(1)
+    torch.sub(2 * one, D, out=S)
+
+
+def _erf_vectors(norm, sigma_w, sigma_b):
+    """Norm after the layer; what T keeps on the diagonal; sqrt(2) norm and its square; both parts of the norm after."""
+    p = 2 * norm.square()
+    after = (sigma_b**2 + sigma_w**2 * 2 / math.pi * torch.atan2(p, (1 + 2 * p).sqrt())).sqrt()
+    safe = torch.where(after > 0, after, 1)
+    k = sigma_w * (2 / math.pi) ** 0.5 / safe
+    return after, p * k.square() / (1 + 2 * p).sqrt(), (2**0.5 * norm, p, k, sigma_b / safe)
+
+
+def _erf_layer(D, S, T, A, B, one, rows, columns):
+    """D, S and T after an erf layer: cos' = s1 s2 + k1 k2 arcsin(r), the arcsine as an arctangent, right at its ends."""
+    (a1, p1, k1, s1), (a2, p2, k2, s2) = rows, columns
+    torch.mul(p1, p2, out=A).mul_(D).mul_(S).add_(p1).add_(p2).add_(1).sqrt_()  # sqrt((1 + p1)(1 + p2) - (2 K12)²)
+    torch.sub(one, D, out=B).mul_(torch.mul(a1, a2, out=S))  # 2 K12
+    if T is not None:
+        T.mul_(S).div_(A)
+    angle = torch.atan2(B, A, out=B)
+    torch.mul(k1, k2, out=A)
+    if T is not None:
+        T.mul_(A)
+    torch.mul(s1, s2, out=D).addcmul_(A, angle)
+    if T is not None:
+        T.add_(D)
+    torch.sub(one, D, out=D)
+    torch.sub(2 * one, D, out=S)
+
+
+LAYERS = {"relu": (_relu_vectors, _relu_layer), "erf": (_erf_vectors, _erf_layer)}
