@@ -10,7 +10,7 @@ MAKEFLAGS += --no-print-directory
 BUILD := _build/$(PROFILE)
 CHAPTERS := $(sort $(patsubst book/%.md,%,$(wildcard book/[0-9]*_*.md)))
 EXECUTED := $(CHAPTERS:%=$(BUILD)/book/%.ipynb)
-PAGES := _config.yml _toc.yml $(wildcard book/*.md book/*.yml book/*.bib book/_static/* kdlib/*.py)
+PAGES := _config.yml _toc.yml $(wildcard book/*.md book/*.yml book/*.bib book/_static/* book/_ext/* kdlib/*.py)
 READY := $(if $(filter .venv/bin/python,$(PYTHON)),.venv/ready)
 
 .PHONY: book test bench bench-peers data clean

@@ -4,7 +4,7 @@ Objects live here, papers live in ``book``. A module is a room with one subject 
 
     top      chapters, execution, pages, site    a chapter with checked parameters, run, dressed, built
     floor 1  linearized, metrics                 students at every sample size; the scalars that papers plot
-    floor 0  datasets, models, losses, logits, kernels, training          one idea each, torch only
+    floor 0  datasets, models, losses, logits, kernels (tiles), training   one idea each, torch only
     yard     sweeps (dispatch, cluster, rows, rowprocess, codekeys), claims (claimfile, verdicts, ledgerpage),
              plots, downloads, places            durable rows, verdicts, figures, files: no maths
 

@@ -137,12 +137,15 @@ def drawer(record, name, source, code_cells, frames):
 def rests_on(source, code_cells):
     """The ``room.function`` names that a cell's figure rests on, followed back through the cells that made its names."""
     functions, wanted = set(), _loaded(ast.parse(source))
-    for tree in reversed([ast.parse(_python(code)) for code in code_cells]):
+    trees = [ast.parse(_python(code)) for code in code_cells]
+    imports = [node for tree in trees for node in ast.walk(tree) if isinstance(node, ast.ImportFrom)]
+    rooms = {alias.name for node in imports if node.module == "kdlib" for alias in node.names} - {"plots", "claims"}
+    for tree in reversed(trees):
         made = {node.id for node in ast.walk(tree) if isinstance(node, ast.Name) and isinstance(node.ctx, ast.Store)}
         made |= {node.name for node in ast.walk(tree) if isinstance(node, ast.FunctionDef)}
         if made & wanted:
             wanted |= _loaded(tree)
-            functions |= _calls(tree)
+            functions |= _calls(tree, rooms)
     return sorted(functions)
 
 
@@ -150,9 +153,8 @@ def _loaded(tree):
     return {node.id for node in ast.walk(tree) if isinstance(node, ast.Name)}
 
 
-def _calls(tree):
-    """``room.function`` for each attribute of a kdlib module that a tree calls."""
-    rooms = {path.stem for path in (chapters.book().parent / "kdlib").glob("*.py")} - {"plots", "claims"}
+def _calls(tree, rooms):
+    """``room.function`` for each attribute of one of the imported rooms that a tree uses."""
     return {
         f"{node.value.id}.{node.attr}"
         for node in ast.walk(tree)

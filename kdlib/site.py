@@ -72,7 +72,8 @@ def gather(executed, source, chapter_names):
 
     book = chapters.book()
     source.mkdir(parents=True)
-    shutil.copytree(book / "_static", source / "_static")
+    for folder in ("_static", "_ext"):
+        shutil.copytree(book / folder, source / folder, ignore=shutil.ignore_patterns("__pycache__"))
     shutil.copy(book / "references.bib", source)
     problems = []
     for name in chapter_names:

@@ -75,7 +75,8 @@ def test_the_page_shows_one_card_a_head_line_and_a_drawer(executed):
 
 
 def test_a_drawer_names_the_functions_that_its_figure_rests_on_and_no_other():
-    cells = ["a = logits.effective_logits(1)", "b = metrics.margin(a)", "c = losses.distillation_loss(2)", "draw(b)"]
+    cells = ["from kdlib import logits, losses, metrics", "a = logits.effective_logits(1)", "rows = a",
+             "b = metrics.margin(a) + rows.sum()", "c = losses.distillation_loss(2)", "draw(b)"]
     assert pages.rests_on(cells[-1], cells) == ["logits.effective_logits", "metrics.margin"]
 
 

@@ -49,7 +49,8 @@ def repository(tmp_path_factory):
     for name in ("Makefile", "constraints.txt", "_config.yml", "pyproject.toml"):
         shutil.copy(ROOT / name, root)
     shutil.copytree(ROOT / "kdlib", root / "kdlib", ignore=shutil.ignore_patterns("__pycache__"))
-    shutil.copytree(ROOT / "book" / "_static", root / "book" / "_static")
+    for folder in ("_static", "_ext"):
+        shutil.copytree(ROOT / "book" / folder, root / "book" / folder)
     (root / "kdlib" / "toy.py").write_text("ANSWER = 42\n")
     (root / "book" / "claims.yml").write_text("[]\n")
     (root / "book" / "index.md").write_text("# Toy book\n")

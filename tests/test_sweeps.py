@@ -233,7 +233,8 @@ def test_a_kill_in_mid_sweep_costs_only_what_was_in_flight(tmp_path, log, victim
     assert list(frame.seed) == list(range(40)) and not frame.attrs["failed"]
     assert (frame.square == frame.seed**2).all() and set(begun) == set(range(40))
     assert not safe["rows"] & set(begun[safe["calls"]:])
-    assert (cluster._open["process"].pid == scheduler) == (victims != "the scheduler")
+    if victims == "the scheduler":
+        assert cluster._open["process"].pid != scheduler, "a new local cluster takes over"
     in_flight = dispatch.IN_FLIGHT[1] * len(workers)
     assert len(begun) - 40 <= (1 if victims == "a row" else in_flight)
 
