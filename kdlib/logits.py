@@ -173,7 +173,8 @@ def _solve(u: torch.Tensor, T: float, ratio: Fraction) -> torch.Tensor:
     back_b = torch.addcmul(P, N, back_a, value=math.exp(-log_kappa))
     constants = (N, P, C, shift, shift_b, back_a, back_b)
     y = None  # minus the size of the root
-    for dtype, rounds in ((torch.float32, 3), (torch.float64, 20)):  # the first steps need few digits
+    rough = 3 + round(abs(math.log(T, 5)))  # the further T is from 1, the sharper the bend that Newton walks round
+    for dtype, rounds in ((torch.float32, rough), (torch.float64, 20)):  # the first steps need few digits
         N, P, C, shift, shift_b, back_a, back_b = (x.to(dtype) for x in constants)
         if y is None:  # where one of the terms alone would balance: from there Newton descends without overshooting
             hard = (torch.log(C + P) - shift_b).clamp(max=-1e-30)  # log sigma(y) if the hard term were alone
