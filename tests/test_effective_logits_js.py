@@ -10,7 +10,8 @@ import torch
 from kdlib import logits
 
 BROWSER = next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), None)
-FLAGS = ["--no-sandbox", "--disable-gpu", "--disable-background-networking", "--disable-component-update", "--disable-sync"]
+QUIET = ["--disable-background-networking", "--disable-component-update", "--disable-sync"]
+FLAGS = ["--no-sandbox", "--disable-gpu", *QUIET]
 SCRIPT = Path(__file__).resolve().parent.parent / "book" / "_static" / "effective_logits.js"
 pytestmark = pytest.mark.skipif(BROWSER is None, reason="no Chromium on this machine: the dragged figure is not tested")
 
@@ -59,7 +60,8 @@ def test_correction_agrees_with_python(page):
     zt = numpy.linspace(-30, 30, 13)
     for T in (0.2, 1.0, 10.0):
         for y in (0, 1):
-            got = page.evaluate("([z, y, T]) => z.map(zt => window.kdlib.correctionLogit(zt, y, T))", [zt.tolist(), y, T])
+            call = "([z, y, T]) => z.map(zt => window.kdlib.correctionLogit(zt, y, T))"
+            got = page.evaluate(call, [zt.tolist(), y, T])
             expected = logits.correction_logits(torch.tensor(zt), torch.tensor(y), temperature=T)
             # exp multiplies the rounding of its argument, of up to 180 here
             torch.testing.assert_close(torch.tensor(got, dtype=torch.float64), expected, rtol=1e-13, atol=0)
@@ -70,7 +72,8 @@ def test_correction_agrees_with_python(page):
     ("(0, 1, 0.5, 0)", "T must be above 0"), ("(0, 1, NaN, 1)", "rho must be in"),
 ])
 def test_guards(page, case, rule):
-    got = page.evaluate(f"() => {{ try {{ window.kdlib.effectiveLogit{case} }} catch (error) {{ return error.message }} }}")
+    call = f"window.kdlib.effectiveLogit{case}"
+    got = page.evaluate(f"() => {{ try {{ {call} }} catch (error) {{ return error.message }} }}")
     assert got.startswith(rule)
 
 
