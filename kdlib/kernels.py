@@ -1,4 +1,4 @@
-"""Tangent kernels of the networks the theorems are about, analytic and empirical, and the factor that solves with them."""
+"""Tangent kernels of the networks the theorems are about, analytic and empirical, and the factor to solve with them."""
 
 import math
 import warnings
@@ -42,7 +42,8 @@ def ntk(x1, x2=None, *, depth, activation="relu", sigma_w=1.0, sigma_b=1.0):
     Source: Jacot et al. 2018, Theorem 1; Ji & Zhu 2020, Section 2, Eq. 1 for the scales.
     """
     _check(x1, x1 if x2 is None else x2, depth, activation, sigma_w, sigma_b)
-    return tiles.matrix(x1.detach(), None if x2 is None else x2.detach(), depth, activation, sigma_w, sigma_b, tangent=True)
+    x2 = None if x2 is None else x2.detach()
+    return tiles.matrix(x1.detach(), x2, depth, activation, sigma_w, sigma_b, tangent=True)
 
 
 def nngp(x1, x2=None, *, depth, activation="relu", sigma_w=1.0, sigma_b=1.0):
@@ -68,7 +69,8 @@ def nngp(x1, x2=None, *, depth, activation="relu", sigma_w=1.0, sigma_b=1.0):
     Source: Cho & Saul 2009, Eq. 6 (ReLU); Williams 1997, Eq. 11 (erf); Lee et al. 2018, Eq. 5.
     """
     _check(x1, x1 if x2 is None else x2, depth, activation, sigma_w, sigma_b)
-    return tiles.matrix(x1.detach(), None if x2 is None else x2.detach(), depth, activation, sigma_w, sigma_b, tangent=False)
+    x2 = None if x2 is None else x2.detach()
+    return tiles.matrix(x1.detach(), x2, depth, activation, sigma_w, sigma_b, tangent=False)
 
 
 def ntk_diagonal(x, *, depth, activation="relu", sigma_w=1.0, sigma_b=1.0):
@@ -153,6 +155,8 @@ def empirical_ntk(model, x1, x2=None):
         for j in range(i if x2 is None else 0, out.shape[1], size):
             J2 = J1 if x2 is None and i == j else jacobian((x1 if x2 is None else x2)[j : j + size])
             tile = sum(J1[name] @ J2[name].T for name in weights)
+            if J2 is J1:  # the same to the last bit on both sides of the diagonal
+                tile = tile.triu() + tile.triu(1).T
             out[i : i + size, j : j + size] = tile
             if x2 is None:
                 out[j : j + size, i : i + size] = tile.T
@@ -247,7 +251,7 @@ def _name_duplicates(K, rounding):
     if pairs:
         more = f" and {len(pairs) - 5} more pairs" if len(pairs) > 5 else ""
         named = ", ".join(f"{i} and {j}" for i, j in pairs[:5]) + more
-        raise ValueError(f"inputs must differ for the kernel, got duplicates: {named} (counted from 0); drop one of each")
+        raise ValueError(f"inputs must differ for the kernel, got duplicates {named} (counted from 0): drop one each")
 
 
 def _check(x1, x2, depth, activation, sigma_w, sigma_b):

@@ -12,12 +12,12 @@ from concurrent.futures import ThreadPoolExecutor
 import torch
 
 SIDES = {"cpu": 176, "cuda": 4096}  # of a tile; five float64 buffers a thread: 1.2 MB and 0.7 GB. On a CPU the largest
-# multiple of 8 whose square stays under 2**15 entries, above which torch would share out each operation on its own
+# multiple of 8 whose square stays under 2^15 entries, above which torch would share out each operation on its own
 CLOSE = 1e-6  # D and S under this fraction of their range have lost too many digits to the matrix product
 
 
 def matrix(x1, x2, depth, activation, sigma_w, sigma_b, *, tangent):
-    """The kernel between ``(n1, d)`` and ``(n2, d)``, of ``x1`` with itself if ``x2`` is None; arguments are checked."""
+    """The kernel between ``(n1, d)`` and ``(n2, d)``; of ``x1`` with itself if ``x2`` is None."""
     side = SIDES.get(x1.device.type, SIDES["cuda"])
     setting = depth, activation, sigma_w, sigma_b
     left, centre = _blocks(x1, *setting, side)
@@ -71,7 +71,7 @@ def _layers(norm, depth, activation, sigma_w, sigma_b):
 
 
 def _blocks(x, depth, activation, sigma_w, sigma_b, side, centre=None):
-    """For each block of ``side`` inputs its place and, for a tile, (units - centre, half their squares, norms, layers)."""
+    """For each block of ``side`` inputs its place, and its (units - centre, half their squares, norms, layers)."""
     units, norm = _features(x, sigma_w, sigma_b)
     centre = units.mean(dim=0) if centre is None else centre
     halves = units.sub_(centre).square().sum(dim=1, keepdim=True) / 2
@@ -104,7 +104,7 @@ def _tile(rows, columns, twin, centre, layer, buffers, tangent):
 
 
 def _refine(D, close, units1, units2, sign, shift):
-    """Where ``D`` is under ``close``, a small difference of large numbers, take it from the vectors: |u1 ± u2|² / 2."""
+    """Where ``D`` is under ``close``, a small difference of large numbers, take it from vectors: |u1 ± u2|^2 / 2."""
     if float(D.min()) >= close:
         return
     for pairs in (D < close).nonzero().split(max(1, 2**20 // units1.shape[1])):
@@ -113,7 +113,7 @@ def _refine(D, close, units1, units2, sign, shift):
 
 
 def _relu_vectors(norm, sigma_w, sigma_b):
-    """Norm after the layer; t², with t the weights' part of it; t, and the bias' angle as tangent and cosine of half."""
+    """Norm after the layer; t^2, with t the weights' part of it; t; the bias' angle as tangent and cosine of half."""
     after = (sigma_b**2 + (sigma_w * norm).square() / 2).sqrt()
     safe = torch.where(after > 0, after, 1)  # a zero input without a bias: multiplied by its norm, 0, at the end
     t, s = sigma_w / 2**0.5 * norm / safe, sigma_b / safe
@@ -146,9 +146,9 @@ def _erf_vectors(norm, sigma_w, sigma_b):
 
 
 def _erf_layer(D, S, T, A, B, one, rows, columns):
-    """D, S and T after an erf layer: cos' = s1 s2 + k1 k2 arcsin(r), the arcsine as an arctangent, right at its ends."""
+    """D, S and T after an erf layer: cos' = s1 s2 + k1 k2 arcsin(r), as an arctangent, which is right at both ends."""
     (a1, p1, k1, s1), (a2, p2, k2, s2) = rows, columns
-    torch.mul(p1, p2, out=A).mul_(D).mul_(S).add_(p1).add_(p2).add_(1).sqrt_()  # sqrt((1 + p1)(1 + p2) - (2 K12)²)
+    torch.mul(p1, p2, out=A).mul_(D).mul_(S).add_(p1).add_(p2).add_(1).sqrt_()  # sqrt((1 + p1) (1 + p2) - (2 K12)^2)
     torch.sub(one, D, out=B).mul_(torch.mul(a1, a2, out=S))  # 2 K12
     if T is not None:
         T.mul_(S).div_(A)

@@ -197,3 +197,37 @@ def one_sample_risk_bound(angles, n, steps=4001):
         return float((angles > beta).double().mean())
 
     return min(p(beta) + p(math.pi / 2 - beta) ** n for beta in torch.linspace(0, math.pi / 2, steps).tolist())
+
+
+# ---- kernels
+
+
+def analytic_kernels(x1, x2, *, depth, activation, sigma_w, sigma_b):
+    """NNGP and NTK of Ji & Zhu's network by their recursions as they are written, a pair at a time, with 50 digits."""
+
+    def duals(p, q, c):
+        """E[g(u) g(v)] and E[g'(u) g'(v)] for (u, v) of variances p, q and covariance c."""
+        if activation == "erf":
+            r = (1 + 2 * p) * (1 + 2 * q)
+            return 2 / mpmath.pi * mpmath.asin(2 * c / mpmath.sqrt(r)), 4 / mpmath.pi / mpmath.sqrt(r - 4 * c * c)
+        if p * q == 0:
+            return mpmath.mpf(0), mpmath.mpf(0)
+        cosine = max(-1, min(1, c / mpmath.sqrt(p * q)))
+        rest = mpmath.pi - mpmath.acos(cosine)
+        mean = mpmath.sqrt(p * q) * (mpmath.sin(rest) + rest * cosine) / (2 * mpmath.pi)
+        return mean, rest / (2 * mpmath.pi)
+
+    def pair(x, y):
+        p, q, c = (sb2 + sw2 * mpmath.fdot(a, b) / len(a) for a, b in ((x, x), (y, y), (x, y)))
+        tangent = c
+        for _ in range(depth):
+            (mean, slope), p, q = duals(p, q, c), sb2 + sw2 * duals(p, p, p)[0], sb2 + sw2 * duals(q, q, q)[0]
+            c = sb2 + sw2 * mean
+            tangent = c + sw2 * slope * tangent
+        return float(c), float(tangent)
+
+    with mpmath.workdps(50):
+        sw2, sb2 = mpmath.mpf(sigma_w) ** 2, mpmath.mpf(sigma_b) ** 2
+        X1, X2 = ([[mpmath.mpf(value) for value in x] for x in inputs.tolist()] for inputs in (x1, x2))
+        values = [[pair(x, y) for y in X2] for x in X1]
+    return tuple(torch.tensor(values, dtype=torch.float64).permute(2, 0, 1))
