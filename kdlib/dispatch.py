@@ -99,7 +99,7 @@ def _scheduler_errors():
 
     try:
         yield
-    except (CommClosedError, CancelledError, OSError) as error:  # TimeoutError is one, and a connection refused for long
+    except (CommClosedError, CancelledError, OSError) as error:  # a TimeoutError, a refused connection
         if getattr(error, "errno", None) is not None and not isinstance(error, ConnectionError):
             raise  # the store's own: a file that cannot be read
         raise ConnectionResetError("the Dask scheduler went away; the finished rows are safe, run again") from error
