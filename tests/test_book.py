@@ -152,6 +152,7 @@ def test_papermill_runs_a_committed_notebook_from_any_folder_and_its_verdicts_sa
 @pytest.mark.parametrize("theme", ["light", "dark"])
 def test_pages_open_without_errors_or_outside_requests(site, address, browser, theme):
     context = browser.new_context(viewport={"width": 390, "height": 844}, color_scheme=theme)
+    context.set_default_timeout(120_000)  # a slow machine typesets the reference page for long
     context.route(lambda url: not url.startswith(address), lambda route: route.abort())
     for name in pages(site):
         page, wrong = context.new_page(), []
@@ -161,7 +162,7 @@ def test_pages_open_without_errors_or_outside_requests(site, address, browser, t
         page.on("request", lambda request: None if request.url.startswith((address, "data:")) else wrong.append(request.url))
         page.on("response", lambda response: wrong.append(response.url) if response.status >= 400 else None)
         page.goto(f"{address}/{name}.html")
-        page.wait_for_load_state("networkidle")
+        page.wait_for_load_state("load")
         formulas = page.locator(".math.notranslate")
         if formulas.count():
             page.wait_for_selector("mjx-container", state="attached")
