@@ -85,7 +85,7 @@ def gather(executed, source, chapter_names):
         text = re.sub(r"^<!-- kdlib: (\w+) -->$", lambda found: _GENERATED[found[1]](executed), text, flags=re.M)
         (source / path.name).write_text(text, encoding="utf-8")
     config = yaml.safe_load(re.sub(r"\bbook/", "", (book.parent / "_config.yml").read_text(encoding="utf-8")))
-    del config["html"]["announcement"]
+    del config["sphinx"]["config"]["html_theme_options"]["announcement"]
     (source / "_config.yml").write_text(yaml.safe_dump(config), encoding="utf-8")
     contents = yaml.safe_load(re.sub(r"\bbook/", "", (book.parent / "_toc.yml").read_text(encoding="utf-8")))
     for part in contents["parts"]:
