@@ -255,7 +255,7 @@ def _exp(x, T):
     q = r.mul_(1 / T).expm1_()
     k = k.to(torch.int64)
     j = k & (TABLE - 1)
-    hi, lo = (column.take(j) for column in _table(x.device))
+    hi, lo = (column.index_select(0, j) for column in _table(x.device))
     return (hi, lo.addcmul_(hi + lo, q)), k >> 8
 
 
