@@ -168,7 +168,7 @@ def cholesky(gram, *, in_place=False):
 
     A pivot is the squared distance of an input's feature from the span of those before it. At most
     :math:`10 \sqrt n\, \epsilon K_{jj}` it is rounding, and 1 / pivot would enter every solve: the kernel is then not
-    positive definite to rounding. If inputs are duplicates for the kernel (correlation 1 to rounding), an error names
+    positive definite to rounding. If inputs are duplicates for the kernel (correlation ±1 to rounding), an error names
     them. If none are (smooth kernels run out of digits), :math:`K + j\, \mathrm{diag}(K)` is factored instead, with
     the smallest jitter j under 0.01 of 10, 100, 1000 times the rounding that works, and a RuntimeWarning reports it.
 
@@ -241,12 +241,12 @@ def _restore(K, diagonal):
 
 
 def _name_duplicates(K, rounding):
-    """An error that names the pairs of inputs whose correlation in the kernel is 1 to rounding, if there are any."""
+    """An error that names the pairs of inputs whose correlation in the kernel is ±1 to rounding, if there are any."""
     pairs = []
     for start in range(0, len(K), BLOCK):
         rows = K[start : start + BLOCK, start:]
         most = K.diagonal()[start : start + BLOCK, None] * K.diagonal()[start:]
-        same = (rows > 0) & ((rows.square() - most).abs() <= rounding * most)
+        same = (rows.square() - most).abs() <= rounding * most
         pairs += (same.triu(1).nonzero() + start).tolist()
     if pairs:
         more = f" and {len(pairs) - 5} more pairs" if len(pairs) > 5 else ""
