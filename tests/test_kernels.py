@@ -201,7 +201,7 @@ def test_the_empirical_kernel_is_the_product_of_gradients_in_blocks_of_any_size(
 
 
 def test_an_empirical_kernel_in_single_precision_sums_in_double():
-    model, x = network(64, 0), draw(6, 3)
+    model, x = network(1000, 0), draw(6, 3)  # a million products to a sum: float32 would be off by 80 roundings
     K = kernels.empirical_ntk(model.float(), x.float())
     phi = references.features(model, x.float()).double()
     assert K.dtype == torch.float32
