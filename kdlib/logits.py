@@ -290,9 +290,9 @@ def _add(c, p):
 
 
 def _split(s, rest):
-    """The pair s + rest with a leading part of 26 bits."""
+    """The pair s + rest with a leading part of 26 bits; s is used up."""
     hi = (s.view(torch.int64) & -(1 << 27)).view(torch.float64)
-    return hi, (s - hi).add_(rest)
+    return hi, s.sub_(hi).add_(rest)
 
 
 def _multiply(p, q):
