@@ -207,7 +207,7 @@ def _polish(z: torch.Tensor, u: torch.Tensor, T: float, ratio: Fraction) -> torc
     b, kb = _exp(-z.abs(), 1.0)
     low = kw.clamp(max=0)
     mantissa, exponent = _frexp(ratio)
-    kappa = tuple(z.new_tensor(x) for x in (_high(mantissa), float(mantissa - Fraction(_high(mantissa)))))
+    kappa = tuple(z.new_tensor(x) for x in _pair(mantissa))
     power = _power((kb - low).mul_(negative.to(torch.int64)).add_(exponent))  # of the right side
     S = torch.addcmul(1 - negative, negative, b[0]), negative * b[1]
     x, a, b = _scale(a, ka - kw), _scale(a, ka), _scale(b, kb)
@@ -233,9 +233,8 @@ def _table(device: torch.device) -> tuple[torch.Tensor, torch.Tensor]:
     with localcontext() as context:
         context.prec = 50
         powers = [Fraction((Decimal(2).ln() * j / TABLE).exp()) for j in range(TABLE)]
-    high = [_high(p) for p in powers]
-    pair = [high, [float(p - Fraction(h)) for p, h in zip(powers, high, strict=True)]]
-    return tuple(torch.tensor(pair, dtype=torch.float64, device=device))
+    pairs = [_pair(p) for p in powers]
+    return tuple(torch.tensor(pairs, dtype=torch.float64, device=device).T.contiguous())
 
 
 @lru_cache(maxsize=64)
@@ -244,7 +243,7 @@ def _step(T: float) -> tuple[float, float]:
     with localcontext() as context:
         context.prec = 50
         step = Fraction(Decimal(2).ln()) * Fraction(T) / TABLE
-    return _high(step), float(step - Fraction(_high(step)))
+    return _pair(step)
 
 
 def _exp(x, T):
@@ -276,10 +275,11 @@ def _frexp(x: Fraction) -> tuple[Fraction, int]:
     return x / Fraction(2) ** k, k
 
 
-def _high(x: Fraction) -> float:
-    """The leading 26 bits of x > 0."""
+def _pair(x: Fraction) -> tuple[float, float]:
+    """x > 0 as hi + lo, hi its leading 26 bits."""
     m, k = _frexp(x)
-    return math.ldexp(math.floor(m * 2**25), k - 25)
+    hi = math.ldexp(math.floor(m * 2**25), k - 25)
+    return hi, float(x - Fraction(hi))
 
 
 def _add(c, p):
