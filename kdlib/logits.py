@@ -16,7 +16,7 @@ import torch
 __all__ = ["correction_logits", "effective_logits", "label_smoothing_logits"]
 
 LARGEST_LOGIT = 1e4  # the error bound of effective_logits is tested up to here
-LOWEST_TEMPERATURE, HIGHEST_TEMPERATURE = 0.05, 100.0
+TEMPERATURES = 0.05, 100.0
 CPU_BLOCK, CUDA_BLOCK = 1 << 15, 1 << 22  # elements a pass: temporaries stay in the cache, or in bounded memory
 
 
@@ -129,7 +129,7 @@ def _check_labels(labels: torch.Tensor) -> None:
 
 
 def _check(teacher_logits: torch.Tensor, labels: torch.Tensor, temperature: float) -> torch.Tensor:
-    """Guards of the two teacher-made logits; the labels, spread over the shape of the logits."""
+    """Guards; the labels, spread over the shape of the logits."""
     if not teacher_logits.is_floating_point():
         raise ValueError(f"teacher_logits must be floating point; got {teacher_logits.dtype}")
     if teacher_logits.numel():
@@ -138,9 +138,8 @@ def _check(teacher_logits: torch.Tensor, labels: torch.Tensor, temperature: floa
                 rule = f"finite and at most {LARGEST_LOGIT:g} in size"
                 raise ValueError(f"teacher_logits must be {rule}; got {extreme}")
     _check_labels(labels)
-    if not LOWEST_TEMPERATURE <= temperature <= HIGHEST_TEMPERATURE:
-        rule = f"[{LOWEST_TEMPERATURE}, {HIGHEST_TEMPERATURE:g}]"
-        raise ValueError(f"temperature must be in {rule}; got {temperature}")
+    if not TEMPERATURES[0] <= temperature <= TEMPERATURES[1]:
+        raise ValueError("temperature must be in [{:g}, {:g}]; got {}".format(*TEMPERATURES, temperature))
     try:
         return labels.expand(teacher_logits.shape)
     except RuntimeError:
