@@ -11,8 +11,7 @@ from concurrent.futures import ThreadPoolExecutor
 
 import torch
 
-SIDES = {"cpu": 176, "cuda": 4096}  # of a tile; five float64 buffers a thread: 1.2 MB and 0.7 GB. On a CPU the largest
-# multiple of 8 whose square stays under 2^15 entries, above which torch would share out each operation on its own
+SIDES = {"cpu": 256, "cuda": 4096}  # of a tile; a thread has five float64 buffers of it: 2.6 MB and 0.7 GB
 CLOSE = 1e-6  # D and S under this fraction of their range have lost too many digits to the matrix product
 
 
@@ -24,7 +23,7 @@ def matrix(x1, x2, depth, activation, sigma_w, sigma_b, *, tangent):
     right = left if x2 is None else _blocks(x2, *setting, side, centre)[0]
     out = x1.new_empty(len(x1), len(x1 if x2 is None else x2))
     pairs = [(i, j) for i in range(len(left)) for j in range(i if x2 is None else 0, len(right))]
-    workers = min(torch.get_num_threads() if x1.device.type == "cpu" else 1, len(pairs))
+    threads = torch.get_num_threads() if x1.device.type == "cpu" else 1
 
     def work(share):
         buffers = out.new_empty(5, min(side, out.shape[0]) * min(side, out.shape[1]), dtype=torch.float64)
@@ -37,11 +36,18 @@ def matrix(x1, x2, depth, activation, sigma_w, sigma_b, *, tangent):
             if x2 is None and not twin:
                 out[there, here] = tile.T
 
-    if workers <= 1:
+    def work_alone(share):
+        torch.set_num_threads(1)  # of this thread: inside a tile they would wait for one another at every operation
+        try:
+            work(share)
+        finally:
+            torch.set_num_threads(threads)  # what threads that start later take over
+
+    if threads == 1 or len(pairs) == 1:
         work(pairs)
-    else:  # threads over tiles; torch's own, inside a tile, would wait for one another after every operation
-        with ThreadPoolExecutor(workers) as pool:
-            list(pool.map(work, [pairs[k::workers] for k in range(workers)]))
+    else:
+        with ThreadPoolExecutor(threads) as pool:
+            list(pool.map(work_alone, [pairs[k::threads] for k in range(threads)]))
     return out
 
 
@@ -85,55 +91,57 @@ def _tile(rows, columns, twin, centre, layer, buffers, tangent):
     """One tile of the kernel, in a buffer; ``twin`` says that its rows are its columns."""
     (units1, halves1, norm1, layers1), (units2, halves2, norm2, layers2) = rows, columns
     shape = len(units1), len(units2)
-    D, S, T, A, B = (buffer[: shape[0] * shape[1]].view(shape) for buffer in buffers)
+    D, cos, E, W, T = (buffer[: shape[0] * shape[1]].view(shape) for buffer in buffers)
     one, T = D.new_ones(()), T if tangent else None
     torch.addmm(halves2.T, units1, units2.T, alpha=-1, out=D).add_(halves1)
-    torch.sub(2 * one, D, out=S)
     if twin:
         D.fill_diagonal_(1)
-    _refine(D, CLOSE * max(float(halves1.max()), float(halves2.max())), units1, units2, -1, 0 * centre)
-    _refine(S, CLOSE, units1, units2, 1, 2 * centre)
+    least, most = (float(end) for end in D.aminmax())
+    reach = max(float(halves1.max()), float(halves2.max()))
+    if least < CLOSE * reach:
+        for i, j in _pairs(D < CLOSE * reach, units1):
+            D[i, j] = (units1[i] - units2[j]).square().sum(dim=1) / 2
     if twin:
         D.fill_diagonal_(0)
+    torch.sub(one, D, out=cos)
+    torch.addcmul(D, D, cos, out=E)
+    if most > 2 - CLOSE:
+        for i, j in _pairs(D > 2 - CLOSE, units1):
+            E[i, j] = D[i, j] * (units1[i] + units2[j] + 2 * centre).square().sum(dim=1) / 2
     if tangent:
-        torch.sub(one, D, out=T)
+        T.copy_(cos)
     for mine, theirs in zip(layers1, layers2):
-        layer(D, S, T, A, B, one, mine, [v.T for v in theirs])
-    tile = T if tangent else torch.sub(one, D, out=S)
-    return tile.mul_(torch.mul(norm1, norm2.T, out=A))
+        layer(D, cos, E, W, T, one, mine, [v.T for v in theirs])
+    return (T if tangent else cos).mul_(torch.mul(norm1, norm2.T, out=W))
 
 
-def _refine(D, close, units1, units2, sign, shift):
-    """Where ``D`` is under ``close``, a small difference of large numbers, take it from vectors: |u1 ± u2|^2 / 2."""
-    if float(D.min()) >= close:
-        return
-    for pairs in (D < close).nonzero().split(max(1, 2**20 // units1.shape[1])):
-        i, j = pairs.T
-        D[i, j] = (units1[i] + sign * units2[j] + shift).square().sum(dim=1) / 2
+def _pairs(where, units):
+    """The places where ``where`` is true, some at a time: vectors of them together are at most 2^20 numbers."""
+    return (pairs.T for pairs in where.nonzero().split(max(1, 2**20 // units.shape[1])))
 
 
 def _relu_vectors(norm, sigma_w, sigma_b):
-    """Norm after the layer; t^2, with t the weights' part of it; t; the bias' angle as tangent and cosine of half."""
+    """Norm after the layer; t^2, with (s, t) the unit vector of bias and weights in it; t; sin and cos of its half angle."""
     after = (sigma_b**2 + (sigma_w * norm).square() / 2).sqrt()
     safe = torch.where(after > 0, after, 1)  # a zero input without a bias: multiplied by its norm, 0, at the end
     t, s = sigma_w / 2**0.5 * norm / safe, sigma_b / safe
-    return after, t.square(), (t, t / (1 + s), ((1 + s) / 2).sqrt())
+    half = ((1 + s) / 2).sqrt()
+    return after, t.square(), (t, t / (2 * half), half)
 
 
-def _relu_layer(D, S, T, A, B, one, rows, columns):
-    """D, S and T after a ReLU layer: cos' = s1 s2 + t1 t2 (sin + (pi - angle) cos) / pi, with (s, t) a unit vector."""
-    (t1, tan1, cos1), (t2, tan2, cos2) = rows, columns
-    torch.mul(D, S, out=A).sqrt_()  # sin, right to its last digits at 0 and at pi; so is then the angle
-    torch.sub(one, D, out=B)
-    angle = torch.atan2(A, B, out=S)
-    D.sub_(A.addcmul_(angle, B, value=-1), alpha=1 / math.pi).mul_(torch.mul(t1, t2, out=A))
+def _relu_layer(D, cos, E, W, T, one, rows, columns):
+    """A ReLU layer: cos' = s1 s2 + t1 t2 (sin + (pi - angle) cos) / pi."""
+    (t1, sin1, cos1), (t2, sin2, cos2) = rows, columns
+    angle = torch.atan2(E.sqrt_(), cos, out=W)  # right to its last digits at 0 and at pi, as D and E are
+    D.sub_(E.addcmul_(angle, cos, value=-1), alpha=1 / math.pi).mul_(torch.mul(t1, t2, out=E))
     if T is not None:
-        T.addcmul_(T, angle, value=-1 / math.pi).mul_(A)
-    torch.sub(tan1, tan2, out=B).mul_(torch.mul(cos1, cos2, out=A))  # sine of half the angle between both (s, t)
-    D.addcmul_(B, B, value=2)
+        T.addcmul_(T, angle, value=-1 / math.pi).mul_(E)
+    torch.mul(sin1, cos2, out=E).addcmul_(cos1, sin2, value=-1)  # sine of half the angle from (s1, t1) to (s2, t2)
+    D.addcmul_(E, E, value=2)
+    torch.sub(one, D, out=cos)
     if T is not None:
-        T.sub_(D).add_(1)
-    torch.sub(2 * one, D, out=S)
+        T.add_(cos)
+    torch.addcmul(D, D, cos, out=E)
 
 
 def _erf_vectors(norm, sigma_w, sigma_b):
@@ -145,22 +153,20 @@ def _erf_vectors(norm, sigma_w, sigma_b):
     return after, p * k.square() / (1 + 2 * p).sqrt(), (2**0.5 * norm, p, k, sigma_b / safe)
 
 
-def _erf_layer(D, S, T, A, B, one, rows, columns):
-    """D, S and T after an erf layer: cos' = s1 s2 + k1 k2 arcsin(r), as an arctangent, which is right at both ends."""
+def _erf_layer(D, cos, E, W, T, one, rows, columns):
+    """An erf layer: cos' = s1 s2 + k1 k2 arcsin(r), the arcsine as an arctangent, which is right at both ends."""
     (a1, p1, k1, s1), (a2, p2, k2, s2) = rows, columns
-    torch.mul(p1, p2, out=A).mul_(D).mul_(S).add_(p1).add_(p2).add_(1).sqrt_()  # sqrt((1 + p1) (1 + p2) - (2 K12)^2)
-    torch.sub(one, D, out=B).mul_(torch.mul(a1, a2, out=S))  # 2 K12
+    E.mul_(torch.mul(p1, p2, out=W)).add_(p1).add_(p2).add_(1).sqrt_()  # sqrt((1 + p1) (1 + p2) - (2 K12)^2)
+    cos.mul_(torch.mul(a1, a2, out=W))  # 2 K12
     if T is not None:
-        T.mul_(S).div_(A)
-    angle = torch.atan2(B, A, out=B)
-    torch.mul(k1, k2, out=A)
+        T.mul_(W).div_(E)
+    angle = torch.atan2(cos, E, out=D)
+    torch.mul(k1, k2, out=W)
+    torch.mul(s1, s2, out=cos).addcmul_(W, angle)
     if T is not None:
-        T.mul_(A)
-    torch.mul(s1, s2, out=D).addcmul_(A, angle)
-    if T is not None:
-        T.add_(D)
-    torch.sub(one, D, out=D)
-    torch.sub(2 * one, D, out=S)
+        T.mul_(W).add_(cos)
+    torch.sub(one, torch.mul(cos, cos, out=W), out=E)
+    torch.sub(one, cos, out=D)
 
 
 LAYERS = {"relu": (_relu_vectors, _relu_layer), "erf": (_erf_vectors, _erf_layer)}
