@@ -8,7 +8,7 @@ from torch.func import functional_call, grad, vmap
 
 from kdlib import tiles
 
-BLOCK = 512  # columns of one step of the Cholesky factorisation: large enough for BLAS, small beside n
+BLOCK = 384  # columns of one step of the Cholesky factorisation: large enough for BLAS, small beside n
 ENTRIES = 2**24  # entries of the Jacobian of one block of inputs: 128 MiB in float64
 
 
