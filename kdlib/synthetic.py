@@ -1,0 +1,168 @@
+"""The synthetic task of Ji & Zhu: inputs, Gaussian mixtures, a wide teacher with its stopping epochs, a wide student.
+
+What the paper states is the mixture's formula; widths, amplitudes, inputs and the teacher's network were in an appendix
+that is not published. The defaults here are what the book's calibration chapter found.
+"""
+
+from typing import NamedTuple
+
+import torch
+from torch import nn
+
+from kdlib import kernels, linearized, models
+
+SPREAD = 5.0  # standard deviation of every input coordinate
+RATE = 1.0  # time of gradient flow in one epoch of the teacher
+BLOCK = 1024  # rows of a kernel or a hidden layer held at a time
+
+Student = NamedTuple("Student", [("x", torch.Tensor), ("initial", torch.Tensor), ("linear", linearized.LinearizedStudent)])
+
+
+def inputs(n, dimension=2, *, generator):
+    """Inputs of the synthetic task, drawn from N(0, 25 I).
+
+    Args:
+        n: number of samples, at least 1.
+        dimension: d, at least 1.
+        generator: draws them; they live on its device.
+
+    Returns:
+        float64 tensor ``(n, d)``.
+
+    Raises:
+        ValueError: n or the dimension is below 1.
+
+    Source: Ji & Zhu 2020, Section S4, not published; calibrated.
+    """
+    if min(n, dimension) < 1:
+        raise ValueError(f"n and dimension must be at least 1, got {n} and {dimension}")
+    return SPREAD * torch.randn(n, dimension, generator=generator, device=generator.device, dtype=torch.float64)
+
+
+class GaussianMixture(nn.Module):
+    r"""The teacher function of q Gaussian modes.
+
+    .. math:: z(x) = \sum_{j=1}^q A_j \exp(-\|x - x_j\|^2 / \sigma_j^2)
+
+    Centres are drawn like inputs, amplitudes from N(0, a²), and widths evenly from :math:`[r w, w]` with
+    :math:`w = w_0 (q / 22)^{-\gamma}`: one law for every q.
+
+    Args:
+        modes: number of modes q, at least 1.
+        dimension: d of the inputs.
+        amplitude: a, > 0.
+        width: :math:`w_0`, the largest width of 22 modes, > 0.
+        shrink: :math:`\gamma`, how widths shrink as modes are added, >= 0.
+        narrowest: r, in [0, 1]; 1 gives every mode one width.
+        generator: draws the mixture; it lives on its device.
+
+    Raises:
+        ValueError: a value out of range.
+
+    Source: Ji & Zhu 2020, Section 4; the laws of A, x and σ are in Section S4, not published; calibrated.
+    """
+
+    def __init__(self, modes, *, dimension=2, amplitude=1.6, width=3.25, shrink=0.2, narrowest=0.3, generator):
+        super().__init__()
+        if not (modes >= 1 and amplitude > 0 and width > 0 and shrink >= 0 and 0 <= narrowest <= 1):
+            raise ValueError("modes must be >= 1, amplitude and width > 0, shrink >= 0 and narrowest in [0, 1]; got "
+                             f"{modes}, {amplitude}, {width}, {shrink} and {narrowest}")
+        options = dict(generator=generator, device=generator.device, dtype=torch.float64)
+        self.register_buffer("centres", inputs(modes, dimension, generator=generator))
+        self.register_buffer("amplitudes", amplitude * torch.randn(modes, **options))
+        share = narrowest + (1 - narrowest) * torch.rand(modes, **options)
+        self.register_buffer("widths", width * (modes / 22) ** -shrink * share)
+
+    def forward(self, x):
+        """Logits ``(n,)`` of inputs ``(n, d)``."""
+        distances = torch.cdist(x, self.centres, compute_mode="donot_use_mm_for_euclid_dist")
+        return (distances / self.widths).square_().neg_().exp_() @ self.amplitudes
+
+
+class WideTeacher(nn.Module):
+    r"""An infinitely wide network trained on M labelled inputs, stopped at several epochs.
+
+    Gradient flow of the mean logistic loss in the kernel's space, from an output of zero:
+
+    .. math:: z_t(x) = \Theta(x, X) a(s), \qquad \dot a = \frac{1}{M} \bigl(y - \sigma(\Theta(X, X)\, a)\bigr),
+              \qquad s = \mathrm{rate} \cdot \mathrm{epoch}
+
+    In the eigenbasis of Θ / M an exponential Euler method takes steps that grow with s, so late epochs cost little.
+
+    Args:
+        x: inputs, ``(M, d)``.
+        labels: 0 or 1, ``(M,)``.
+        epochs: stopping epochs, growing, > 0.
+        rate: flow time of one epoch, > 0; no learning rate is published.
+        depth: hidden layers.
+
+    Raises:
+        ValueError: shapes, labels, epochs or rate out of range.
+
+    Source: Ji & Zhu 2020, Section 4.1 and Fig. 4 middle; network and training are not published, the kernel limit is ours.
+    """
+
+    def __init__(self, x, labels, epochs, *, rate=RATE, depth=2):
+        super().__init__()
+        times = torch.as_tensor(epochs, dtype=torch.float64, device=x.device) * rate
+        if x.ndim != 2 or labels.shape != x.shape[:1] or not ((labels == 0) | (labels == 1)).all():
+            raise ValueError(f"x must have shape (M, d) and labels, each 0 or 1, (M,); got {tuple(x.shape)} and "
+                             f"{tuple(labels.shape)}")
+        if times.ndim != 1 or not len(times) or (times.diff(prepend=times.new_zeros(1)) <= 0).any():
+            raise ValueError(f"epochs must grow from above 0, and rate be above 0; got {list(epochs)} and {rate}")
+        self.depth, M = depth, len(x)
+        self.register_buffer("x", x.double())
+        gram = kernels.ntk(self.x, depth=depth)
+        spectrum, V = torch.linalg.eigh(gram / M)
+        spectrum = spectrum.clamp_min(1e-14 * spectrum[-1])
+        self.register_buffer("duals", V @ (_flow(spectrum, V, labels.to(self.x), times) / (M * spectrum[:, None])))
+
+    def forward(self, x):
+        """Logits ``(n, k)`` of inputs ``(n, d)`` at the k stopping epochs."""
+        rows = [kernels.ntk(block, self.x, depth=self.depth) @ self.duals for block in x.to(self.x).split(BLOCK)]
+        return torch.cat(rows)
+
+
+def draw_student(n, dimension=2, *, depth=2, activation="relu", width=2048, generator):
+    """One run's samples, the student's outputs on them before training, and the student that is linear in its weights.
+
+    The initial outputs are those of an ``NTKMLP`` of finite width; the weight changes are those of the infinite limit.
+
+    Args:
+        n: samples, in the order in which students see them.
+        dimension: d of the inputs.
+        depth: hidden layers of the student.
+        activation: ``relu`` or ``erf``.
+        width: of the network that gives the initial outputs.
+        generator: draws samples and network.
+
+    Returns:
+        ``Student(x, initial, linear)``: inputs ``(n, d)``, outputs at initialisation ``(n,)``, a ``LinearizedStudent``.
+
+    Raises:
+        ValueError: a size below 1 or an unknown activation.
+        MemoryError: n is too large for the device.
+
+    Source: Ji & Zhu 2020, Section 2, Eq. 4.
+    """
+    x = inputs(n, dimension, generator=generator)
+    linearized.memory_needed(n, device=x.device)
+    network = models.NTKMLP(dimension, width, depth=depth, activation=activation, generator=generator, dtype=torch.float64)
+    with torch.no_grad():
+        initial = torch.cat([network(block) for block in x.split(BLOCK)])
+    gram = kernels.ntk(x, depth=depth, activation=activation)
+    return Student(x, initial, linearized.LinearizedStudent(gram, in_place=True))
+
+
+def _flow(spectrum, V, labels, times, *, first=0.1, growth=0.05):
+    """Outputs on the training inputs at the given times, in the eigenbasis V: ``(M, k)``."""
+    pull, at, u, outputs, now = 0.25, torch.zeros_like(labels), torch.zeros_like(labels), [], 0.0
+    for time in times.tolist():
+        while now < time * (1 - 1e-12):
+            step = min(max(growth * now, first), time - now)
+            drive = V.T @ (labels - torch.sigmoid(at) + pull * at)  # the logistic loss is at most so curved
+            decay = torch.exp(-pull * spectrum * step)
+            u = decay * u + (1 - decay) / pull * drive
+            at, now = V @ u, now + step
+        outputs.append(u)
+    return torch.stack(outputs, dim=1)
