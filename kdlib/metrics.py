@@ -3,9 +3,10 @@
 import math
 from typing import NamedTuple
 
-import numpy
 import torch
 from scipy import stats
+
+from kdlib import inefficiency
 
 
 class Exponent(NamedTuple):
@@ -16,13 +17,6 @@ class Exponent(NamedTuple):
     high: float
 
 
-#: Sample sizes of Ji & Zhu's Figs 3 and 4, read off their x-coordinates. Fig. 3 averages over 21 … 4977, Fig. 4 over
-#: 15 … 7054; each slope needs the next size too (5336, 7564).
-#:
-#: :meta hide-value:
-AUTHORS_SIZES = torch.as_tensor(numpy.unique(numpy.logspace(1, 4, 100).astype(int)))
-
-Curve = NamedTuple("Curve", [("sizes", torch.Tensor), ("values", torch.Tensor)])
 HardLabelGain = NamedTuple("HardLabelGain", [("projection", torch.Tensor), ("derivative", torch.Tensor)])
 
 
@@ -102,7 +96,7 @@ def data_inefficiency(weight_norms):
     .. math:: I(n) = n\, [\ln E \|\Delta_{\hat w, n+1}\|_2 - \ln E \|\Delta_{\hat w, n}\|_2]
 
     The logarithm of the mean over runs, not the mean of logarithms: runs with large norms count more. One step of n is
-    a noisy difference; :func:`inefficiency_slopes` is the estimate to plot.
+    a noisy difference; ``inefficiency.slopes`` is the estimate to plot.
 
     Args:
         weight_norms: ``(runs, n)``, column i for i + 1 samples, all > 0, n >= 2.
@@ -115,40 +109,8 @@ def data_inefficiency(weight_norms):
 
     Source: Ji & Zhu 2020, Section 4, Definition 1, Eq. 10.
     """
-    log_mean = _log_mean(weight_norms, 2)
+    log_mean = inefficiency.log_mean(weight_norms, 2)
     return torch.arange(1, len(log_mean), device=log_mean.device) * log_mean.diff()
-
-
-def inefficiency_slopes(weight_norms, sizes, *, window=10):
-    r"""Data inefficiency as a slope between neighbouring sizes of a grid, smoothed by a moving average.
-
-    .. math:: I_i = \frac{\ln E \|\Delta_{\hat w, n_{i+1}}\| - \ln E \|\Delta_{\hat w, n_i}\|}{\ln n_{i+1} - \ln n_i}
-              \quad \text{at } n_i
-
-    Both n and I are then averaged over ``window`` consecutive sizes. With steps of 7 % the estimate is two to four
-    times less noisy than from n to n + 1.
-
-    Args:
-        weight_norms: ``(runs, n)``, column i for i + 1 samples, all > 0.
-        sizes: the grid, ``(s,)`` growing integers in 1 … n; for theirs, a part of ``AUTHORS_SIZES``.
-        window: slopes in one average, from 1 (raw) to s − 1; 10 in Fig. 3 and Fig. 4 middle, 5 in Fig. 4 right.
-
-    Returns:
-        ``Curve(sizes, values)`` of length s − window.
-
-    Raises:
-        ValueError: another shape, a norm without logarithm, or sizes or window out of range.
-
-    Source: Ji & Zhu 2020, Figs 3 and 4; grid and windows are read off the figures, the slope is our reading of Eq. 10.
-    """
-    sizes = torch.as_tensor(sizes, device=weight_norms.device)
-    log_mean = _log_mean(weight_norms, 1)
-    if sizes.ndim != 1 or len(sizes) < 2 or sizes[0] < 1 or sizes[-1] > len(log_mean) or (sizes.diff() <= 0).any():
-        raise ValueError(f"sizes must be at least two growing integers in 1 … {len(log_mean)}, got {sizes.tolist()}")
-    if not 1 <= window < len(sizes):
-        raise ValueError(f"window must lie in 1 … {len(sizes) - 1}, got {window}")
-    slopes = log_mean[sizes - 1].diff() / sizes.double().log().diff()
-    return Curve(sizes[:-1].double().unfold(0, window, 1).mean(1), slopes.unfold(0, window, 1).mean(1))
 
 
 def feature_angles(effective_logits, weight_norm, kernel_diagonal):
@@ -283,11 +245,3 @@ def hard_label_gain(student, truth, teacher, correction, *, oracle_norm=None):
     gg, gh, gt, tt, th = (sums.cumsum(0) for sums in (g * g, g * h, g * t, t * t, t * h))
     projection = gh - gt / tt * th
     return HardLabelGain(projection, projection / ((gg[-1].sqrt() if oracle_norm is None else oracle_norm) * tt.sqrt()))
-
-
-def _log_mean(weight_norms, least):
-    if weight_norms.ndim != 2 or weight_norms.shape[0] < 1 or weight_norms.shape[1] < least:
-        raise ValueError(f"weight_norms must have shape (runs, n) with n >= {least}, got {tuple(weight_norms.shape)}")
-    if not (weight_norms > 0).all():
-        raise ValueError(f"weight_norms must be > 0, got a least value of {weight_norms.min().item():g}")
-    return weight_norms.double().mean(0).log()

@@ -12,31 +12,39 @@ from torch import nn
 from kdlib import kernels, linearized, models
 
 SPREAD = 5.0  # standard deviation of every input coordinate
+LAWS = ("normal", "uniform")
 RATE = 1.0  # time of gradient flow in one epoch of the teacher
 BLOCK = 1024  # rows of a kernel or a hidden layer held at a time
 
 Student = NamedTuple("Student", [("x", torch.Tensor), ("initial", torch.Tensor), ("linear", linearized.LinearizedStudent)])
 
 
-def inputs(n, dimension=2, *, generator):
+def inputs(n, dimension=2, *, law="normal", spread=SPREAD, generator):
     """Inputs of the synthetic task, drawn from N(0, 25 I).
 
     Args:
         n: number of samples, at least 1.
         dimension: d, at least 1.
+        law: ``normal``, or ``uniform`` on the square of the same variance.
+        spread: standard deviation of each coordinate, > 0.
         generator: draws them; they live on its device.
 
     Returns:
         float64 tensor ``(n, d)``.
 
     Raises:
-        ValueError: n or the dimension is below 1.
+        ValueError: n or the dimension is below 1, spread is not > 0, or the law is not known.
 
     Source: Ji & Zhu 2020, Section S4, not published; calibrated.
     """
-    if min(n, dimension) < 1:
-        raise ValueError(f"n and dimension must be at least 1, got {n} and {dimension}")
-    return SPREAD * torch.randn(n, dimension, generator=generator, device=generator.device, dtype=torch.float64)
+    if min(n, dimension) < 1 or not spread > 0:
+        raise ValueError(f"n and dimension must be at least 1 and spread > 0, got {n}, {dimension} and {spread}")
+    if law not in LAWS:
+        raise ValueError(f"law must be one of {', '.join(LAWS)}, got {law!r}")
+    options = dict(generator=generator, device=generator.device, dtype=torch.float64)
+    if law == "uniform":
+        return 12**0.5 * spread * (torch.rand(n, dimension, **options) - 0.5)
+    return spread * torch.randn(n, dimension, **options)
 
 
 class GaussianMixture(nn.Module):
@@ -54,6 +62,7 @@ class GaussianMixture(nn.Module):
         width: :math:`w_0`, the largest width of 22 modes, > 0.
         shrink: :math:`\gamma`, how widths shrink as modes are added, >= 0.
         narrowest: r, in [0, 1]; 1 gives every mode one width.
+        law, spread: of the centres, see :func:`inputs`.
         generator: draws the mixture; it lives on its device.
 
     Raises:
@@ -62,13 +71,14 @@ class GaussianMixture(nn.Module):
     Source: Ji & Zhu 2020, Section 4; the laws of A, x and σ are in Section S4, not published; calibrated.
     """
 
-    def __init__(self, modes, *, dimension=2, amplitude=1.6, width=3.25, shrink=0.2, narrowest=0.3, generator):
+    def __init__(self, modes, *, dimension=2, amplitude=2.0, width=4.8, shrink=0.3, narrowest=0.3, law="normal",
+                 spread=SPREAD, generator):
         super().__init__()
         if not (modes >= 1 and amplitude > 0 and width > 0 and shrink >= 0 and 0 <= narrowest <= 1):
             raise ValueError("modes must be >= 1, amplitude and width > 0, shrink >= 0 and narrowest in [0, 1]; got "
                              f"{modes}, {amplitude}, {width}, {shrink} and {narrowest}")
         options = dict(generator=generator, device=generator.device, dtype=torch.float64)
-        self.register_buffer("centres", inputs(modes, dimension, generator=generator))
+        self.register_buffer("centres", inputs(modes, dimension, law=law, spread=spread, generator=generator))
         self.register_buffer("amplitudes", amplitude * torch.randn(modes, **options))
         share = narrowest + (1 - narrowest) * torch.rand(modes, **options)
         self.register_buffer("widths", width * (modes / 22) ** -shrink * share)
@@ -123,7 +133,7 @@ class WideTeacher(nn.Module):
         return torch.cat(rows)
 
 
-def draw_student(n, dimension=2, *, depth=2, activation="relu", width=2048, generator):
+def draw_student(n, dimension=2, *, law="normal", spread=SPREAD, depth=2, activation="relu", width=2048, generator):
     """One run's samples, the student's outputs on them before training, and the student that is linear in its weights.
 
     The initial outputs are those of an ``NTKMLP`` of finite width; the weight changes are those of the infinite limit.
@@ -131,6 +141,7 @@ def draw_student(n, dimension=2, *, depth=2, activation="relu", width=2048, gene
     Args:
         n: samples, in the order in which students see them.
         dimension: d of the inputs.
+        law, spread: of the samples, see :func:`inputs`.
         depth: hidden layers of the student.
         activation: ``relu`` or ``erf``.
         width: of the network that gives the initial outputs.
@@ -145,7 +156,7 @@ def draw_student(n, dimension=2, *, depth=2, activation="relu", width=2048, gene
 
     Source: Ji & Zhu 2020, Section 2, Eq. 4.
     """
-    x = inputs(n, dimension, generator=generator)
+    x = inputs(n, dimension, law=law, spread=spread, generator=generator)
     linearized.memory_needed(n, device=x.device)
     network = models.NTKMLP(dimension, width, depth=depth, activation=activation, generator=generator, dtype=torch.float64)
     with torch.no_grad():

@@ -6,8 +6,9 @@ import numpy
 import pytest
 import references
 import torch
+from scipy import stats
 
-from kdlib import linearized, logits, metrics
+from kdlib import inefficiency, linearized, logits, metrics
 
 
 def problem(n=30, p=60, seed=0):
@@ -25,7 +26,8 @@ def test_inefficiency_of_a_power_law_is_its_exponent():
     norms = torch.stack([a * n**0.5 for a in (1.0, 5.0)])
     exact = metrics.data_inefficiency(norms)
     torch.testing.assert_close(exact, 0.5 * n[:-1] * torch.log1p(1 / n[:-1]), rtol=1e-9, atol=1e-9)
-    curve = metrics.inefficiency_slopes(norms, metrics.AUTHORS_SIZES[:90])
+    sizes = inefficiency.AUTHORS_SIZES[:90]
+    curve = inefficiency.slopes(norms[:, sizes - 1], sizes)
     torch.testing.assert_close(curve.values, torch.full((80,), 0.5).double(), rtol=1e-12, atol=0)
 
 
@@ -36,16 +38,27 @@ def test_the_mean_is_taken_before_the_logarithm():
 
 def test_slopes_agree_with_their_twin_and_lie_on_the_papers_sizes():
     norms = torch.rand(3, 6000, generator=torch.Generator().manual_seed(0)).double().cumsum(1)
-    sizes = metrics.AUTHORS_SIZES[(metrics.AUTHORS_SIZES >= 21) & (metrics.AUTHORS_SIZES <= 5336)]
-    curve = metrics.inefficiency_slopes(norms, sizes)
+    sizes = inefficiency.authors_sizes(21, 5336)
+    curve = inefficiency.slopes(norms[:, sizes - 1], sizes)
     x, y = references.smoothed_slopes(norms, sizes.tolist(), 10)
     torch.testing.assert_close(curve.sizes, torch.tensor(x, dtype=torch.float64), rtol=1e-12, atol=0)
     torch.testing.assert_close(curve.values, torch.tensor(y, dtype=torch.float64), rtol=1e-9, atol=1e-12)
     # x-coordinates of Fig. 3's first and last point, read off the figure to 3e-5
     assert len(x) == 70 and x[0] == pytest.approx(29.6, rel=1e-4) and x[-1] == pytest.approx(3708.8, rel=1e-4)
-    raw = metrics.inefficiency_slopes(norms, sizes, window=1)
+    raw = inefficiency.slopes(norms[:, sizes - 1], sizes, window=1)
     assert torch.equal(raw.sizes, sizes[:-1].double())
     assert numpy.allclose(raw.values.unfold(0, 10, 1).mean(1), curve.values, rtol=1e-12, atol=0)
+
+
+def test_the_jackknife_is_the_standard_error_where_the_statistic_is_a_mean():
+    # Norms that differ by little: the logarithm of the mean is then linear in them, and the slope a mean over runs.
+    noise = torch.randn(12, 2, generator=torch.Generator().manual_seed(0)).double()
+    table = inefficiency.table(1 + 1e-6 * noise, [10, 20], window=1)
+    each = 1e-6 * (noise[:, 1] - noise[:, 0]) / math.log(2)
+    half = stats.t.ppf(0.975, 11) * each.std().item() / 12**0.5
+    assert (table["high"] - table["low"]).item() / 2 == pytest.approx(half, rel=1e-4)
+    assert (table["first"] + table["second"]).item() / 2 == pytest.approx(table["I"].item(), rel=1e-4)
+    assert table["I"].item() == pytest.approx(each.mean().item(), rel=1e-4)
 
 
 def test_angles_to_the_oracle_are_those_of_feature_space():
@@ -137,10 +150,12 @@ ONES = torch.ones(3)
         (lambda: metrics.data_inefficiency(torch.ones(5)), r"\(runs, n\) with n >= 2, got \(5,\)"),
         (lambda: metrics.data_inefficiency(torch.ones(5, 1)), "n >= 2"),
         (lambda: metrics.data_inefficiency(torch.zeros(2, 3)), "> 0, got a least value of 0"),
-        (lambda: metrics.inefficiency_slopes(torch.ones(2, 9), [3, 3]), r"growing integers in 1 … 9, got \[3, 3\]"),
-        (lambda: metrics.inefficiency_slopes(torch.ones(2, 9), [3, 10]), "growing"),
-        (lambda: metrics.inefficiency_slopes(torch.ones(2, 9), [0, 3]), "growing"),
-        (lambda: metrics.inefficiency_slopes(torch.ones(2, 9), [1, 3, 9], window=3), r"1 … 2, got 3"),
+        (lambda: inefficiency.slopes(torch.ones(2, 2), [3, 3]), r"2 growing integers from 1, one a column, got \[3, 3\]"),
+        (lambda: inefficiency.slopes(torch.ones(2, 9), [3, 10]), "9 growing"),
+        (lambda: inefficiency.slopes(torch.ones(2, 2), [0, 3]), "growing"),
+        (lambda: inefficiency.slopes(torch.ones(2, 3), [1, 3, 9], window=3), r"1 … 2, got 3"),
+        (lambda: inefficiency.table(torch.ones(1, 3), [1, 3, 9], window=1), "at least 2 runs, got 1"),
+        (lambda: inefficiency.authors_sizes(12, 12), r"got \[12, 12\]"),
         (lambda: metrics.feature_angles(ONES, 1.0, torch.ones(2)), r"got \(3,\) and \(2,\)"),
         (lambda: metrics.feature_angles(ONES, 0.5, ONES), "cosine at most 1, got 2"),
         (lambda: metrics.feature_angles(ONES, -2.0, ONES), "> 0 and"),
