@@ -7,6 +7,10 @@ import pandas
 import torch
 from scipy import stats
 
+from kdlib import verdicts
+
+LEAST = 1e-4  # a slope of nothing has no logarithm
+
 #: Sample sizes of Ji & Zhu's Figs 3 and 4, read off their x-coordinates. Fig. 3 averages over 21 … 4977, Fig. 4 over
 #: 15 … 7054; each slope needs the next size too (5336, 7564).
 #:
@@ -14,6 +18,7 @@ from scipy import stats
 AUTHORS_SIZES = torch.as_tensor(numpy.unique(numpy.logspace(1, 4, 100).astype(int)))
 
 Curve = NamedTuple("Curve", [("sizes", torch.Tensor), ("values", torch.Tensor)])
+Interval = NamedTuple("Interval", [("value", torch.Tensor), ("low", torch.Tensor), ("high", torch.Tensor)])
 
 
 def authors_sizes(first, last):
@@ -69,35 +74,124 @@ def slopes(weight_norms, sizes, *, window=10):
     return Curve(sizes[:-1].double().unfold(0, window, 1).mean(1), rise.unfold(0, window, 1).mean(1))
 
 
-def table(weight_norms, sizes, *, window=10, level=0.95):
-    """The curve of one task with its jackknife interval over runs, and the curves of two independent halves of them.
-
-    A logarithm of a mean has no standard error of its own; leaving out one run at a time gives one.
+def average(weight_norms, sizes, low, high):
+    """Mean of the slopes that start at sizes in [low, high], one number a task.
 
     Args:
-        weight_norms: ``(runs, s)``, at least 2 runs; 4 or more for halves that are means themselves.
+        weight_norms: ``(runs, tasks, s)``, all > 0.
+        sizes: ``(s,)``, see :func:`slopes`.
+        low: smallest n.
+        high: largest n.
+
+    Returns:
+        float64 tensor ``(tasks,)``.
+
+    Raises:
+        ValueError: see :func:`slopes`; or no slope starts in [low, high].
+
+    Source: Ji & Zhu 2020, Section 4, where curves are compared by their height.
+    """
+    rise = torch.stack([slopes(norms, sizes, window=1).values for norms in weight_norms.unbind(1)])
+    starts = torch.as_tensor(sizes)[:-1]
+    inside = (starts >= low) & (starts <= high)
+    if not inside.any():
+        raise ValueError(f"a slope must start in [low, high], got [{low}, {high}] for sizes {starts[0]} to {starts[-1]}")
+    return rise[:, inside].mean(1)
+
+
+def jackknife(statistic, runs, *, level=0.95):
+    r"""A statistic of all runs and its interval over them, by leaving out one run at a time.
+
+    .. math:: s^2 = \frac{R - 1}{R} \sum_{r=1}^R \Bigl(\theta_{-r} - \frac1R \sum_q \theta_{-q}\Bigr)^2, \qquad
+              \theta \pm t_{R-1}\, s
+
+    A logarithm of a mean has no standard error of its own; this is that of any smooth function of means.
+
+    Args:
+        statistic: function of a tensor ``(runs, …)``.
+        runs: tensor ``(R, …)``, R >= 2.
+        level: coverage of the interval, in (0, 1).
+
+    Returns:
+        ``Interval(value, low, high)``, tensors of the statistic's shape.
+
+    Raises:
+        ValueError: fewer than 2 runs, or a level outside (0, 1).
+
+    Source: Efron & Tibshirani, An introduction to the bootstrap (1993), Section 11.2.
+    """
+    R = len(runs)
+    if R < 2:
+        raise ValueError(f"an interval over runs needs at least 2 runs, got {R}")
+    if not 0 < level < 1:
+        raise ValueError(f"level must be in (0, 1), got {level}")
+    value = statistic(runs)
+    left = torch.stack([statistic(runs[torch.arange(R) != run]) for run in range(R)])
+    half = stats.t.ppf(0.5 + level / 2, R - 1) * ((R - 1) * left.var(0, correction=0)).sqrt()
+    return Interval(value, value - half, value + half)
+
+
+def table(weight_norms, sizes, *, window=10):
+    """The curve of one task with its 95 % interval over runs, and the curves of two independent halves of the runs.
+
+    Args:
+        weight_norms: ``(runs, s)``, at least 2 runs.
         sizes: see :func:`slopes`.
         window: see :func:`slopes`.
-        level: coverage of the interval, in (0, 1).
 
     Returns:
         ``pandas.DataFrame`` with n, I, low, high, first, second (the two halves).
 
     Raises:
-        ValueError: see :func:`slopes`; or fewer than 2 runs.
+        ValueError: see :func:`slopes` and :func:`jackknife`.
 
-    Source: Efron & Tibshirani, An introduction to the bootstrap (1993), Section 11.2.
+    Source: Ji & Zhu 2020, Figs 3 and 4; intervals and halves are ours, the figures have none.
     """
-    weight_norms = torch.as_tensor(weight_norms)
-    runs = len(weight_norms)
-    if runs < 2:
-        raise ValueError(f"an interval over runs needs at least 2 runs, got {runs}")
     curve = slopes(weight_norms, sizes, window=window)
-    left = torch.stack([slopes(weight_norms[torch.arange(runs) != run], sizes, window=window).values for run in range(runs)])
-    half = stats.t.ppf(0.5 + level / 2, runs - 1) * ((runs - 1) * left.var(0, correction=0)).sqrt()
-    first, second = (slopes(part, sizes, window=window).values for part in (weight_norms[0::2], weight_norms[1::2]))
-    columns = dict(n=curve.sizes, I=curve.values, low=curve.values - half, high=curve.values + half)
-    return pandas.DataFrame({name: column.cpu().numpy() for name, column in {**columns, "first": first, "second": second}.items()})
+    band = jackknife(lambda norms: slopes(norms, sizes, window=window).values, weight_norms)
+    halves = [slopes(half, sizes, window=window).values for half in (weight_norms[0::2], weight_norms[1::2])]
+    columns = dict(zip(("n", "I", "low", "high", "first", "second"), (curve.sizes, *band, *halves)))
+    return pandas.DataFrame({name: column.cpu().numpy() for name, column in columns.items()})
+
+
+def distance(weight_norms, sizes, reference, *, window=10):
+    """How far a task's curve is from a published one, and two halves of its runs from each other.
+
+    Args:
+        weight_norms: ``(runs, s)``, at least 2 runs.
+        sizes: see :func:`slopes`.
+        reference: points ``[[n, I], …]``; those beyond the curve's end are left out.
+        window: see :func:`slopes`.
+
+    Returns:
+        dict: ``distance`` and ``floor``, root mean squares of log ratios (see ``verdicts.curve_distance``).
+
+    Raises:
+        ValueError: see :func:`slopes`; or no two points of the reference lie on the curve.
+
+    Source: Ji & Zhu 2020, Figs 3 and 4, as this book's claims compare curves.
+    """
+    curves = [slopes(part, sizes, window=window) for part in (weight_norms, weight_norms[0::2], weight_norms[1::2])]
+    x, *y = curves[0].sizes.tolist(), *(curve.values.clamp_min(LEAST).tolist() for curve in curves)
+    inside = [point for point in reference if 0.999 * x[0] <= point[0] <= 1.001 * x[-1]]
+    if len(inside) < 2:
+        raise ValueError(f"at least two points of the reference must lie in n = {x[0]:g} to {x[-1]:g}")
+    halves = verdicts.curve_distance(x, y[1], list(zip(x, y[2])))
+    return {"distance": verdicts.curve_distance(x, y[0], inside), "floor": halves}
+
+
+def as_curve(rows):
+    """What ``claims.record`` takes for a curve: x, y and the halves that give its replicate floor.
+
+    Args:
+        rows: from :func:`table`.
+
+    Returns:
+        dict with x, y, halves.
+
+    Source: none; a change of names.
+    """
+    return {"x": rows["n"], "y": rows["I"], "halves": [rows["first"], rows["second"]]}
 
 
 def log_mean(weight_norms, least=1):

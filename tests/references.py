@@ -231,3 +231,17 @@ def analytic_kernels(x1, x2, *, depth, activation, sigma_w, sigma_b):
         X1, X2 = ([[mpmath.mpf(value) for value in x] for x in inputs.tolist()] for inputs in (x1, x2))
         values = [[pair(x, y) for y in X2] for x in X1]
     return tuple(torch.tensor(values, dtype=torch.float64).permute(2, 0, 1))
+
+
+# ---- the synthetic task's teacher
+
+
+def logistic_flow(gram, labels, times, *, step):
+    """Outputs of a kernel machine under plain gradient steps of the mean logistic loss, at several times."""
+    z, outputs, now = torch.zeros_like(labels), [], 0.0
+    for time in times:
+        while now < time - step / 2:
+            z = z + step / len(labels) * gram @ (labels - torch.sigmoid(z))
+            now += step
+        outputs.append(z)
+    return torch.stack(outputs, dim=1)
