@@ -3,9 +3,12 @@
 import ast
 import base64
 import copy
+import re
 from html import escape
 
 from kdlib import chapters
+
+PICTURE = re.compile(r"<(figure|img|svg|canvas|iframe)\b|!\[|\{(figure|image)\}")
 
 
 def dress(executed):
@@ -33,6 +36,9 @@ def dress(executed):
             continue
         cells.append(cell)
         if cell.cell_type != "code":
+            if found := PICTURE.search(cell.source):
+                problems.append(f"{record['chapter']}: {found[0]!r} in the text: a picture without the rows, cell and run behind "
+                                "it; draw it in a code cell")
             continue
         code_cells.append(cell.source)
         options = cell.metadata.get("mystnb", {})
@@ -47,7 +53,7 @@ def dress(executed):
         frames = {}
         for output in drawings:
             html = output.data["text/html"]
-            output.data["text/html"] = html.replace('role="img"', f'role="img" aria-label="{escape(alt or "")}"', 1)
+            output.data["text/html"] = re.sub('role="(img|group)"', rf'role="\1" aria-label="{escape(alt or "")}"', html, count=1)
             frames |= output.metadata.get("text/html", {}).get("kdlib", {}).get("rows", {})
         if drawings and not frames:
             problems.append(f"{where}: its cell names no data frame, so the page cannot offer its numbers")

@@ -98,7 +98,7 @@ def test_every_chapter_is_a_page_with_head_line_card_figures_and_drawers(site):
         drawn = [figure for figure in figures if "kd-figure" in figure]
         assert drawn and text.count("kd-drawer") >= len(drawn)
         for figure in drawn:
-            assert re.search(r'role="img" aria-label="[^"]{10,}"', figure) and "<figcaption" in figure
+            assert re.search(r'role="(img|group)" aria-label="[^"]{10,}"', figure) and "<figcaption" in figure
             assert re.search(r'<figure[^>]* id="fig-', figure), "a figure without a name of its own"
         assert "download=" in text and "data:text/csv" in text
 

@@ -96,6 +96,20 @@ def test_a_figure_that_is_not_complete_is_a_problem(executed, spoil, told):
     assert len(problems) == 1 and told in problems[0] and "01_toy" in problems[0]
 
 
+@pytest.mark.parametrize("text", ["<figure>", "text\n<svg width=1>", "![](a.png)", "```{figure} a.png\n```"])
+def test_a_picture_in_the_text_is_a_problem(executed, text):
+    executed.cells.insert(1, new_markdown_cell(text))
+    _, problems = pages.dress(executed)
+    assert len(problems) == 1 and problems[0].startswith("01_toy: ") and "draw it in a code cell" in problems[0]
+
+
+def test_a_moving_figure_is_named_as_a_group_whose_parts_can_be_reached(executed):
+    executed.cells[-1].outputs[0].data["text/html"] = '<div class="kd-figure kd-moving" role="group"><div></div></div>'
+    page, problems = pages.dress(executed)
+    assert problems == []
+    assert 'role="group" aria-label="A line that falls from 3 to 1."' in page.cells[-2].outputs[0].data["text/html"]
+
+
 def test_a_claim_not_recorded_or_recorded_twice_is_a_problem(executed, tmp_path):
     rule = "rule: {kind: sign, sign: positive}, chapter: 01_toy"
     (tmp_path / "claims.yml").write_text(
