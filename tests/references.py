@@ -236,12 +236,13 @@ def analytic_kernels(x1, x2, *, depth, activation, sigma_w, sigma_b):
 # ---- the synthetic task's teacher
 
 
-def logistic_flow(gram, labels, times, *, step):
-    """Outputs of a kernel machine under plain gradient steps of the mean logistic loss, at several times."""
+def flow(gram, labels, times, *, loss, scale, step):
+    """Outputs of a kernel machine under plain gradient steps of a mean loss, at several times."""
     z, outputs, now = torch.zeros_like(labels), [], 0.0
     for time in times:
         while now < time - step / 2:
-            z = z + step / len(labels) * gram @ (labels - torch.sigmoid(z))
+            residual = labels - torch.sigmoid(z) if loss == "logistic" else scale * (2 * labels - 1) - z
+            z = z + step / len(labels) * gram @ residual
             now += step
         outputs.append(z)
     return torch.stack(outputs, dim=1)

@@ -37,20 +37,22 @@ def test_inputs_have_the_spread_that_is_asked_for(law):
     assert (x.abs().max() <= 3 * 3**0.5) == (law == "uniform")
 
 
-def test_the_teacher_is_what_small_plain_steps_come_to():
+@pytest.mark.parametrize("loss", synthetic.LOSSES)
+def test_the_teacher_is_what_small_plain_steps_come_to(loss):
     x = synthetic.inputs(24, generator=generator())
     labels = (x[:, 0] > 0).double()
     epochs = [1, 7, 30]
-    teacher = synthetic.WideTeacher(x, labels, epochs, rate=2.0, depth=1)
-    plain = references.logistic_flow(kernels.ntk(x, depth=1), labels, [2.0, 14.0, 60.0], step=0.005)
-    # Both are first order in their steps, 5 % of the time and .005 / 24 of the kernel's: 1 % on the outputs.
+    teacher = synthetic.WideTeacher(x, labels, epochs, loss=loss, scale=3.0, rate=2.0, depth=1)
+    plain = references.flow(kernels.ntk(x, depth=1), labels, [2.0, 14.0, 60.0], loss=loss, scale=3.0, step=0.002)
+    # The plain steps are first order, .002 of kernel eigenvalues to 20; the logistic flow's steps are of second order.
     torch.testing.assert_close(teacher(x), plain, rtol=0.01, atol=0.01)
 
 
-def test_a_teacher_starts_along_the_labels_and_ends_right():
+@pytest.mark.parametrize("loss", synthetic.LOSSES)
+def test_a_teacher_starts_along_the_labels_and_ends_right(loss):
     x = synthetic.inputs(40, generator=generator(3))
     labels = (x.norm(dim=1) > 6).double()
-    teacher = synthetic.WideTeacher(x, labels, [1e-6, 1e6], rate=1.0)
+    teacher = synthetic.WideTeacher(x, labels, [1e-6, 1e6], loss=loss, scale=0.5, rate=1.0)
     first = 1e-6 / 40 * kernels.ntk(x, depth=2) @ (labels - 0.5)  # the first step of the flow
     torch.testing.assert_close(teacher(x)[:, 0], first, rtol=1e-4, atol=0)
     assert ((teacher(x)[:, 1] > 0) == labels.bool()).all()
@@ -93,6 +95,7 @@ def test_a_curve_is_at_no_distance_from_itself():
         (lambda: synthetic.WideTeacher(torch.ones(3, 2), torch.ones(2), [1]), r"got \(3, 2\) and \(2,\)"),
         (lambda: synthetic.WideTeacher(torch.ones(3, 2), torch.ones(3), [5, 5]), r"must grow .* got \[5, 5\]"),
         (lambda: synthetic.WideTeacher(torch.ones(3, 2), torch.ones(3), [5], rate=0), "rate be above 0"),
+        (lambda: synthetic.WideTeacher(torch.ones(3, 2), torch.ones(3), [5], loss="hinge"), "squared, logistic .* got 'hinge'"),
         (lambda: inefficiency.average(torch.ones(2, 1, 3), [1, 2, 4], 5, 9), r"got \[5, 9\]"),
         (lambda: inefficiency.distance(torch.ones(2, 12), range(1, 13), [[50, 0.5]]), "at least two points"),
         (lambda: inefficiency.jackknife(lambda runs: runs.mean(0), torch.ones(3), level=1), r"level must be in \(0, 1\)"),
