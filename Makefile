@@ -35,6 +35,9 @@ test: $(READY)
 bench: $(READY)
 	@for script in benchmarks/bench_*.py; do $(PYTHON) $$script || exit 1; done
 
+bench-peers: $(READY) .venv-peers/ready
+	@$(PYTHON) benchmarks/peers/compare_kernels.py .venv-peers/bin/python
+
 data: $(READY)
 	@$(PYTHON) -m kdlib.datasets $(NAMES)
 
@@ -43,4 +46,11 @@ clean:
 
 .venv/ready: constraints.txt pyproject.toml bootstrap.py
 	@$(BOOTSTRAP) bootstrap.py
+	@touch $@
+
+.venv-peers/ready: benchmarks/peers/requirements.txt
+	@echo "making .venv-peers: neural-tangents and what it needs (a few minutes, once)"
+	@$(BOOTSTRAP) -m venv .venv-peers
+	@.venv-peers/bin/python -m pip install -q --disable-pip-version-check -r $< || \
+		{ echo "bench-peers: the peers' environment could not be installed; it needs a network and Python 3.11 or 3.12"; exit 1; }
 	@touch $@

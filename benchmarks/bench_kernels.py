@@ -12,8 +12,11 @@ import time
 
 import torch
 
+import table
+
 from kdlib import kernels
 
+ROWS = []
 N, DEPTH, ROUNDS, LARGEST = 4096, 3, 5, 20_000
 
 
@@ -53,6 +56,8 @@ def compare(device, n):
     gap = float(((ours(x) - plain(x)).abs() / plain(x).diagonal().mean()).max())
     pairs = [(seconds(ours, x), seconds(plain, x)) for _ in range(ROUNDS)]
     ratios = [b / a for a, b in pairs]
+    ROWS.append(dict(what=f"NTK, depth {DEPTH}, float64, {device}", n=n, seconds=min(a for a, _ in pairs), peer="plain whole-matrix torch",
+                     times=statistics.median(ratios), low=min(ratios), high=max(ratios), limit="arithmetic of the tiles"))
     print(f"{device:5} {n:6} {min(a for a, _ in pairs):9.3f} {min(b for _, b in pairs):8.3f} "
           f"{statistics.median(ratios):8.1f} ({min(ratios):.1f} to {max(ratios):.1f})   {gap:.0e}")
 
@@ -71,11 +76,16 @@ def main():
     if torch.cuda.is_available():
         compare("cuda", 20_000)
     print("\n     n   tiles s   seconds / n^2")
+    times = {}
     for n in (1024, 2048, 4096, 8192):
         x = inputs(n)
-        best = min(seconds(ours, x) for _ in range(3))
+        best = times[n] = min(seconds(ours, x) for _ in range(3))
         print(f"{n:6} {best:9.3f}   {best / n**2:.1e}")
+    ROWS[0]["growth"] = table.growth(list(times), list(times.values()))
     taken, peak = memory(LARGEST)
+    ROWS.append(dict(what="NTK in a process of its own, all memory", n=LARGEST, seconds=taken, memory=peak,
+                     limit=f"memory: the result is {8 * LARGEST**2 / 2**30:.2f} GiB"))
+    table.record("kernels", ROWS)
     print(f"\nn = {LARGEST}, a process of its own: {taken:.1f} s, {peak:.2f} GiB in all, of which the result "
           f"{8 * LARGEST**2 / 2**30:.2f} GiB")
 

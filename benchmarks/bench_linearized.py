@@ -5,7 +5,9 @@ import time
 
 import torch
 
-from kdlib import linearized, metrics
+import table
+
+from kdlib import inefficiency, linearized
 
 SAMPLES = [1000, 2000, 4000]
 LARGEST = 10_000
@@ -40,6 +42,7 @@ def main():
     torch.set_num_threads(2)
     print("     n   factor s   student + 1 target, ratio   100 targets   1000 test points at 8 sizes   "
           "solves on the authors' grid, ratio")
+    rows, times = [], {}
     for n in SAMPLES:
         gram, generator = kernel(n), torch.Generator().manual_seed(1)
         z, many = (torch.randn(n, k, generator=generator, dtype=torch.float64) for k in (1, 100))
@@ -49,17 +52,26 @@ def main():
         norms, one = timed(lambda g=gram, t=z: linearized.LinearizedStudent(g).weight_norms(t))
         _, hundred = timed(lambda s=student, t=many: s.weight_norms(t))
         _, points = timed(lambda s=student, c=cross, t=z, m=sizes: s.predict(c, t, m))
-        grid = metrics.AUTHORS_SIZES[metrics.AUTHORS_SIZES <= n].tolist()
+        grid = inefficiency.AUTHORS_SIZES[inefficiency.AUTHORS_SIZES <= n].tolist()
         explicit, solves = timed(
             lambda g=gram, t=z, m=grid: [(t[:k] * torch.linalg.solve(g[:k, :k], t[:k])).sum().sqrt() for k in m], 1)
         worst = max(abs(norms[k - 1].item() / norm.item() - 1) for k, norm in zip(grid, explicit))
+        times[n] = one * 1.0
+        rows.append(dict(what="student and one target, every n", n=n, seconds=one, peer="explicit solves on the authors' grid",
+                         times=solves / one, limit="arithmetic of the factorisation"))
+        rows.append(dict(what="the same, beside the factorisation alone", n=n, seconds=one, peer="torch.linalg.cholesky",
+                         times=factor / one, limit="arithmetic of the factorisation"))
         print(f"{n:6} {factor:10.3f} {one / factor:27.2f} {hundred / factor:13.2f} {points / factor:28.2f} "
               f"{solves / one:36.1f}   (largest relative difference {worst:.0e})")
+    rows[-1]["growth"] = table.growth(list(times), list(times.values()))
     z = torch.randn(LARGEST, generator=torch.Generator().manual_seed(1), dtype=torch.float64)
     before = gib()
     gram = kernel(LARGEST)
     needed = linearized.memory_needed(LARGEST) / 2**30
     norms, seconds = timed(lambda: linearized.LinearizedStudent(gram, in_place=True).weight_norms(z), 1)
+    rows.append(dict(what="student and one target, in place", n=LARGEST, seconds=seconds, memory=gib(),
+                     limit="arithmetic; memory, the Gram matrix is 0.75 GiB"))
+    table.record("linearised student", rows)
     print(f"{LARGEST} samples in place: {seconds:.1f} s, all {len(norms):,} norms; {gib() - before:.2f} GiB more than "
           f"before, announced {needed:.2f} GiB, the Gram matrix alone {LARGEST**2 * 8 / 2**30:.2f} GiB")
 

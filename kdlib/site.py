@@ -11,7 +11,7 @@ from pathlib import Path
 
 import yaml
 
-from kdlib import chapters, pages
+from kdlib import chapters, costpage, pages
 
 
 class BuildFailed(Exception):
@@ -173,4 +173,5 @@ def _findings(executed):
     return "\n".join(lines)
 
 
-_GENERATED = {"findings": _findings, "counts": _counts, "ledger": _ledger, "parameters": _parameter_lists}
+_GENERATED = {"findings": _findings, "counts": _counts, "ledger": _ledger, "parameters": _parameter_lists,
+              "cost": lambda executed: costpage.table()}
