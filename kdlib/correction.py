@@ -5,12 +5,13 @@ import torch
 from kdlib import logits, metrics, synthetic, training
 
 
-def run(seed, *, soft_ratios, temperature, epochs, sizes, test_points, teacher_modes, teacher_samples, depth=2, device="auto"):
+def run(seed, *, soft_ratios, temperature, epochs, sizes, test_points, teacher_modes, teacher_samples, depth=2,
+        device="auto"):
     r"""Errors, angles and the gain of the first hard labels for every stopping epoch, soft ratio and sample size.
 
-    The truth is a Gaussian mixture, labels are its sign, and the teacher, trained on labelled samples and stopped, is wrong
-    about some of them. The pool is ``max(sizes)`` training samples, then ``test_points`` more; the truth's oracle is the
-    student of the whole pool.
+    The truth is a Gaussian mixture, labels are its sign, and the teacher, trained on labelled samples and stopped, is
+    wrong about some of them. The pool is ``max(sizes)`` training samples, then ``test_points`` more; the truth's oracle
+    is the student of the whole pool.
 
     Args:
         seed: of samples, student, task and teacher.
@@ -25,11 +26,11 @@ def run(seed, *, soft_ratios, temperature, epochs, sizes, test_points, teacher_m
         device: where to compute.
 
     Returns:
-        dict of tensors over e epochs, r soft ratios and s sizes: ``projection``, :math:`\langle\delta\hat w_h, \Delta\hat
-        w_c\rangle`, and ``derivative`` of the cosine (Eq. 12) ``(e, s)``; ``cosine`` of the angle between student and truth's
-        oracle (Eq. 11) and test ``error`` against the labels ``(e, r, s)``; ``corrected``, the share of the teacher's mistakes that
-        the effective logit has right ``(e, r)``; ``teacher_error`` ``(e,)``; ``hard_error`` of the
-        student of hard labels alone, logits of ±1, ``(s,)``.
+        dict of tensors over e epochs, r soft ratios and s sizes: ``projection``,
+        :math:`\langle\delta\hat w_h, \Delta\hat w_c\rangle`, and ``derivative`` of the cosine (Eq. 12) ``(e, s)``;
+        ``cosine`` of the angle between student and truth's oracle (Eq. 11) and test ``error`` against the labels
+        ``(e, r, s)``; ``corrected``, the share of the teacher's mistakes that the effective logit has right ``(e, r)``;
+        ``teacher_error`` ``(e,)``; ``hard_error`` of the student of hard labels alone, logits of ±1, ``(s,)``.
 
     Raises:
         ValueError: a value out of range; see the functions it calls.
@@ -39,7 +40,8 @@ def run(seed, *, soft_ratios, temperature, epochs, sizes, test_points, teacher_m
     draw = torch.Generator(training.pick_device(device)).manual_seed(seed)
     train, at = max(sizes), torch.as_tensor(sizes) - 1
     x, initial, student = synthetic.draw_student(train + test_points, depth=depth, generator=draw)
-    truth, shown = synthetic.GaussianMixture(teacher_modes, generator=draw), synthetic.inputs(teacher_samples, generator=draw)
+    truth = synthetic.GaussianMixture(teacher_modes, generator=draw)
+    shown = synthetic.inputs(teacher_samples, generator=draw)
     teacher = synthetic.WideTeacher(shown, (truth(shown) > 0).double(), epochs, depth=depth)(x)
     z_g, right = truth(x), truth(x) > 0
     g = student.whiten(z_g - initial)
@@ -52,8 +54,8 @@ def run(seed, *, soft_ratios, temperature, epochs, sizes, test_points, teacher_m
     for z_t in teacher.T:
         correction = logits.correction_logits(z_t, right, temperature=temperature)
         gain = metrics.hard_label_gain(student, z_g - initial, z_t - initial, correction)
-        row = {"projection": gain.projection[at], "derivative": gain.derivative[at], "teacher_error": wrong(z_t[train:]),
-               "cosine": [], "error": [], "corrected": []}
+        row = {"projection": gain.projection[at], "derivative": gain.derivative[at],
+               "teacher_error": wrong(z_t[train:]), "cosine": [], "error": [], "corrected": []}
         for rho in soft_ratios:
             z = logits.effective_logits(z_t, right, soft_ratio=rho, temperature=temperature)
             row["corrected"].append(((z > 0) == right)[(z_t > 0) != right].double().mean())

@@ -23,16 +23,19 @@ def table(path=None):
     parts = []
     for script, made in json.loads(path.read_text(encoding="utf-8")).items():
         heads = "".join(f'<th scope="col">{escape(head)}</th>' for head in HEADS)
-        rows = "".join(f"<tr>{''.join(f'<td>{escape(cell)}</td>' for cell in _cells(row))}</tr>" for row in made["rows"])
-        where = f"{made['processor']}, {made['cores']} cores, {made['threads']} threads, torch {made['torch']}, {made['date']}"
-        parts.append(f'<table class="kd-claims"><caption>{escape(script)}: {escape(where)}</caption><thead><tr>{heads}</tr></thead>'
-                     f"<tbody>{rows}</tbody></table>")
+        cells = ["".join(f"<td>{escape(cell)}</td>" for cell in _cells(row)) for row in made["rows"]]
+        rows = "".join(f"<tr>{one}</tr>" for one in cells)
+        where = f"{made['processor']}, {made['cores']} cores, {made['threads']} threads, torch {made['torch']}"
+        caption = f"<caption>{escape(script)}: {escape(where)}, {escape(made['date'])}</caption>"
+        parts.append(f'<table class="kd-claims">{caption}<thead><tr>{heads}</tr></thead><tbody>{rows}</tbody></table>')
     return "````{raw} html\n" + "\n".join(f'<div class="kd-scroll">{part}</div>' for part in parts) + "\n````"
 
 
 def _cells(row):
-    shown = {name: "" if value is None else f"{value:,}" if isinstance(value, int) else f"{value:g}" if isinstance(value, float)
-             else value for name, value in row.items()}
+    def shown_as(value):
+        return f"{value:,}" if isinstance(value, int) else f"{value:g}" if isinstance(value, float) else value or ""
+
+    shown = {name: shown_as(value) for name, value in row.items()}
     times = f"{shown['times']} ({shown['low']} to {shown['high']})" if row["low"] is not None else shown["times"]
     grows = f"n^{shown['growth']}" if row["growth"] is not None else ""
     return shown["what"], shown["n"], shown["seconds"], shown["peer"], times, shown["memory"], shown["limit"], grows

@@ -25,12 +25,14 @@ def figure(kind, rows, **settings):
         raise ValueError("a figure that moves needs rows, and there are none")
     values = {name: value if isinstance(value, str) else json.dumps(value) for name, value in settings.items()}
     data = "".join(f' data-{name.replace("_", "-")}="{escape(value)}"' for name, value in values.items())
-    html = f'<div class="kd-figure kd-moving" role="group"><div class="{escape(kind)}"{data}>{WITHOUT_SCRIPT}</div></div>'
+    inner = f'<div class="{escape(kind)}"{data}>{WITHOUT_SCRIPT}</div>'
+    html = f'<div class="kd-figure kd-moving" role="group">{inner}</div>'
     frames = {"rows": {"rows": rows.to_csv(index=False)}}
     display({"text/html": html, "text/plain": WITHOUT_SCRIPT}, raw=True, metadata={"text/html": {"kdlib": frames}})
 
 
-def sliders(frame, *, x, y, along, hue=None, low=None, high=None, colors=None, logarithmic=(), labels=None, start=None):
+def sliders(frame, *, x, y, along, hue=None, low=None, high=None, colors=None, logarithmic=(), labels=None,
+            start=None):
     """A curve, or one for each hue, of which the reader chooses the setting with one slider for each column in ``along``.
 
     Args:
@@ -59,8 +61,9 @@ def sliders(frame, *, x, y, along, hue=None, low=None, high=None, colors=None, l
     wanted = 1
     for name in along:
         wanted *= len(values[name])
-    if len(frame.groupby(list(along))) != wanted:
-        raise ValueError(f"every combination of {', '.join(along)} needs rows: {len(frame.groupby(list(along)))} of {wanted} have")
+    found = len(frame.groupby(list(along)))
+    if found != wanted:
+        raise ValueError(f"every combination of {', '.join(along)} needs rows: {found} of {wanted} have")
     for axis, name in (("x", x), ("y", y)):
         if axis in logarithmic and not (frame[name] > 0).all():
             raise ValueError(f"{name} must be > 0 on a logarithmic axis, got {frame[name].min()}")
@@ -68,6 +71,6 @@ def sliders(frame, *, x, y, along, hue=None, low=None, high=None, colors=None, l
     for name in start:
         if start[name] not in values.get(name, []):
             raise ValueError(f"start of {name} must be one of {values.get(name)}, got {start[name]}")
-    numbers = {name: frame[name].round(9).tolist() if frame[name].dtype.kind == "f" else frame[name].tolist() for name in columns}
-    figure("kd-sliders", frame[columns], columns=numbers, x=x, y=y, along=list(along), values=values, hue=hue, low=low, high=high,
-           colors=colors or {}, logarithmic=list(logarithmic), labels=labels or {}, start=start)
+    numbers = {name: (frame[name].round(9) if frame[name].dtype.kind == "f" else frame[name]).tolist() for name in columns}
+    figure("kd-sliders", frame[columns], columns=numbers, x=x, y=y, along=list(along), values=values, hue=hue, low=low,
+           high=high, colors=colors or {}, logarithmic=list(logarithmic), labels=labels or {}, start=start)

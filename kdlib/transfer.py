@@ -44,7 +44,8 @@ def run(seed, *, soft_ratios, temperature, sizes, pools, test_points, betas, tea
     train = max(sizes)
     pools = sorted({*pools, train + test_points})
     x, initial, student = synthetic.draw_student(train + test_points, depth=depth, generator=draw)
-    truth, shown = synthetic.GaussianMixture(teacher_modes, generator=draw), synthetic.inputs(teacher_samples, generator=draw)
+    truth = synthetic.GaussianMixture(teacher_modes, generator=draw)
+    shown = synthetic.inputs(teacher_samples, generator=draw)
     z_t = synthetic.WideTeacher(shown, (truth(shown) > 0).double(), [teacher_epoch], depth=depth)(x)[:, 0]
     size = kernels.ntk_diagonal(x[train:], depth=depth)
     u = student.whiten(-initial)
@@ -107,7 +108,8 @@ def online_sgd(seed, *, width, steps, soft_ratio, temperature, teacher_modes, te
     Source: Ji & Zhu 2020, Section 3.1; rate, batch and steps are not published.
     """
     draw = torch.Generator(training.pick_device(device)).manual_seed(seed)
-    truth, shown = synthetic.GaussianMixture(teacher_modes, generator=draw), synthetic.inputs(teacher_samples, generator=draw)
+    truth = synthetic.GaussianMixture(teacher_modes, generator=draw)
+    shown = synthetic.inputs(teacher_samples, generator=draw)
     teacher = synthetic.WideTeacher(shown, (truth(shown) > 0).double(), [teacher_epoch], depth=depth)
     network = models.NTKMLP(2, width, depth=depth, generator=draw)
     weights = {name: value.detach() for name, value in network.named_parameters()}
