@@ -1,7 +1,7 @@
 // Curves of a table, the setting chosen with sliders. Mounts on every <div class="kd-sliders" data-…>, without any library.
 "use strict";
 (function () {
-  const W = 640, H = 360, LEFT = 62, RIGHT = 14, TOP = 12, BOTTOM = 46;
+  const H = 360, LEFT = 62, RIGHT = 14, TOP = 12, BOTTOM = 46;
   const NS = "http://www.w3.org/2000/svg";
 
   function make(tag, attributes, parent, text) {
@@ -39,6 +39,7 @@
   }
 
   function mount(host) {
+    const W = Math.max(320, Math.min(640, host.clientWidth || 640));  // letters keep their size on a phone
     const read = (name) => JSON.parse(host.dataset[name]);
     const text = (name) => host.dataset[name];
     const columns = read("columns"), along = read("along"), values = read("values"), labels = read("labels");
