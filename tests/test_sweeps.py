@@ -257,18 +257,19 @@ def run_script(tmp_path, log):
 
 
 def test_a_killed_run_leaves_no_process_and_its_next_start_computes_what_is_missing(tmp_path, log):
+    (tmp_path / "hang").touch()  # so that no run ends before it is killed
     for number, kill, ready in (
-        (signal.SIGINT, os.killpg, lambda: len(stored(tmp_path / "s")) >= 5),  # Ctrl-C reaches the whole group
-        (signal.SIGKILL, os.kill, lambda: max(calls(log)) >= 20),
+        (signal.SIGINT, os.killpg, lambda started: len(stored(tmp_path / "s")) >= 5),  # Ctrl-C reaches the whole group
+        (signal.SIGKILL, os.kill, lambda started: max(started, default=0) >= 20),
     ):
+        begun = len(calls(log))
         running = run_script(tmp_path, log)
-        until(ready, "rows on disk, or one that hangs")
+        until(lambda ready=ready, begun=begun: ready(calls(log)[begun:]), "rows on disk, or one that hangs")
         family = descendants(running.pid)
         assert len(family) >= 3
         kill(running.pid, number)
         running.communicate(timeout=PATIENCE)
-        until(lambda: not any(map(alive, family)), "the end of cluster, workers and rows")
-        (tmp_path / "hang").touch()
+        until(lambda family=family: not any(map(alive, family)), "the end of cluster, workers and rows")
     (tmp_path / "hang").unlink()
     safe, begun = stored(tmp_path / "s"), len(calls(log))
     assert not any("error" in record for record in rows.read(tmp_path / "s")[0])
