@@ -7,7 +7,7 @@ import re
 import nbformat
 import pytest
 from kdlib import chapters, pages
-from nbformat.v4 import new_code_cell, new_markdown_cell, new_notebook, new_output
+from nbformat.v4 import new_code_cell, new_markdown_cell, new_notebook, new_output, new_raw_cell
 
 PARAMETERS = """:tags: [parameters]
 ratios = [1.0, 0.5]  # soft ratios; each in (0, 1]
@@ -96,11 +96,40 @@ def test_a_figure_that_is_not_complete_is_a_problem(executed, spoil, told):
     assert len(problems) == 1 and told in problems[0] and "01_toy" in problems[0]
 
 
-@pytest.mark.parametrize("text", ["<figure>", "text\n<svg width=1>", "![](a.png)", "```{figure} a.png\n```"])
-def test_a_picture_in_the_text_is_a_problem(executed, text):
-    executed.cells.insert(1, new_markdown_cell(text))
+@pytest.mark.parametrize(
+    "text",
+    ["<figure>", "text\n<svg width=1>", "<IMG src=a.png>", "![](a.png)", "```{figure} a.png\n```", ":::{figure-md} a\n:::",
+     "```{glue:figure} a\n```", "<object data=a.svg>", "<div class='kd-effective-logits' data-rho=1></div>",
+     '<div data-x="1" class="wide kd-sliders"></div>', "<script>draw()</script>", "```{raw} html\n<p>\n```"],
+)
+@pytest.mark.parametrize("kind", [new_markdown_cell, new_raw_cell])
+def test_a_picture_in_the_text_is_a_problem(executed, text, kind):
+    executed.cells.insert(1, kind(text))
     _, problems = pages.dress(executed)
     assert len(problems) == 1 and problems[0].startswith("01_toy: ") and "draw it in a code cell" in problems[0]
+
+
+@pytest.mark.parametrize(
+    "data",
+    [{"image/png": "aGk="}, {"image/svg+xml": "<svg/>"}, {"text/html": "<img src=a.png>"}, {"text/markdown": "![](a.png)"},
+     {"text/html": '<div class="kd-sliders"></div>'}, {"application/javascript": "draw()"}],
+)
+def test_a_picture_that_a_cell_shows_past_the_books_style_is_a_problem(executed, data):
+    executed.cells.append(new_code_cell("show()", outputs=[new_output("display_data", data)]))
+    _, problems = pages.dress(executed)
+    assert len(problems) == 1 and problems[0].startswith("01_toy, cell 'show()': ") and "without the rows" in problems[0]
+
+
+def test_a_figure_without_a_drawing_is_a_problem(executed):
+    executed.cells[-1].outputs = []
+    _, problems = pages.dress(executed)
+    assert problems == ["01_toy, fig-01-toy: its cell drew nothing"]
+
+
+def test_an_alt_text_may_hold_any_letter(executed):
+    executed.cells[-1].metadata["mystnb"]["image"]["alt"] = r'The share \sigma of "hard" labels, \1.'
+    page, _ = pages.dress(executed)
+    assert r'aria-label="The share \sigma of &quot;hard&quot; labels, \1."' in page.cells[-2].outputs[0].data["text/html"]
 
 
 def test_a_moving_figure_is_named_as_a_group_whose_parts_can_be_reached(executed):

@@ -69,8 +69,10 @@ def test_a_drawn_student_has_the_kernel_of_its_samples_and_starts_from_a_network
 
 def test_the_average_is_the_mean_slope_of_each_task():
     n = torch.tensor([10, 20, 40, 80])
-    norms = torch.stack([n.double() ** 0.3, n.double() ** 0.6]).expand(3, 2, 4)
-    torch.testing.assert_close(inefficiency.average(norms, n, 20, 40), torch.tensor([0.3, 0.6]).double())
+    bent = torch.tensor([1.0, 2.0, 2.0**1.5, 4.0]).double()  # slopes 1, .5, .5
+    norms = torch.stack([n.double() ** 0.3, bent]).expand(3, 2, 4)
+    torch.testing.assert_close(inefficiency.average(norms, n, 10, 20), torch.tensor([0.3, 0.75]).double())
+    torch.testing.assert_close(inefficiency.average(norms, n, 11, 40), torch.tensor([0.3, 0.5]).double())
 
 
 def test_a_curve_is_at_no_distance_from_itself():
