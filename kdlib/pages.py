@@ -8,7 +8,10 @@ from html import escape
 
 from kdlib import chapters
 
-PICTURE = re.compile(r"<(figure|img|svg|canvas|iframe)\b|!\[|\{(figure|image)\}")
+PICTURE = re.compile(  # what shows a picture: an element, Markdown or a directive, or a place in which a script of the book draws
+    r"<(figure|img|picture|svg|canvas|iframe|object|embed|video|script)\b|!\[|\{(figure|figure-md|image|glue:figure|raw)\}|"
+    r"<\w+[^>]*\bclass=[\"'][^\"']*\bkd-(figure|moving|effective-logits|sliders)\b", re.IGNORECASE)
+PAST = "a picture without the rows, cell and run behind it"
 
 
 def dress(executed):
@@ -37,23 +40,26 @@ def dress(executed):
         cells.append(cell)
         if cell.cell_type != "code":
             if found := PICTURE.search(cell.source):
-                problems.append(f"{record['chapter']}: {found[0]!r} in the text: a picture without the rows, cell and run behind "
-                                "it; draw it in a code cell")
+                problems.append(f"{record['chapter']}: {found[0]!r} in the text: {PAST}; draw it in a code cell")
             continue
         code_cells.append(cell.source)
         options = cell.metadata.get("mystnb", {})
         figure, alt = options.get("figure", {}), options.get("image", {}).get("alt")
         drawings = [output for output in cell.outputs if "kd-figure" in output.get("data", {}).get("text/html", "")]
+        past = sorted({kind for output in cell.outputs if output not in drawings for kind in _pictures(output)})
+        problems += [f"{record['chapter']}, cell {cell.source[:40]!r}: shows {kind}, {PAST}" for kind in past]
         if not drawings and not figure:
             continue
         where = f"{record['chapter']}, {figure.get('name') or 'the figure of cell ' + repr(cell.source[:40])}"
         for what, given in (("name", figure.get("name")), ("caption", figure.get("caption")), ("alt text", alt)):
             if not given:
                 problems.append(f"{where}: has no {what}")
-        frames = {}
+        if not drawings:
+            problems.append(f"{where}: its cell drew nothing")
+        frames, told = {}, f'aria-label="{escape(alt or "")}"'
         for output in drawings:
             html = output.data["text/html"]
-            output.data["text/html"] = re.sub('role="(img|group)"', rf'role="\1" aria-label="{escape(alt or "")}"', html, count=1)
+            output.data["text/html"] = re.sub('role="(img|group)"', lambda role: f"{role[0]} {told}", html, count=1)
             frames |= output.metadata.get("text/html", {}).get("kdlib", {}).get("rows", {})
         if drawings and not frames:
             problems.append(f"{where}: its cell names no data frame, so the page cannot offer its numbers")
@@ -153,6 +159,14 @@ def rests_on(source, code_cells):
             wanted |= _loaded(tree)
             functions |= _calls(tree, rooms)
     return sorted(functions)
+
+
+def _pictures(output):
+    """The MIME types under which a cell's output is a picture."""
+    for kind, content in output.get("data", {}).items():
+        drawn = kind in ("text/html", "text/markdown") and PICTURE.search("".join(content))
+        if drawn or kind.startswith("image/") or kind == "application/javascript":
+            yield kind
 
 
 def _loaded(tree):

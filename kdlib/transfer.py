@@ -18,7 +18,8 @@ def run(seed, *, soft_ratios, temperature, sizes, pools, test_points, betas, tea
         soft_ratios: each in (0, 1].
         temperature: T.
         sizes: growing sample sizes n.
-        pools: growing sizes of smaller pools, whose students serve as oracles too; the whole pool is added.
+        pools: growing sizes of smaller pools, whose students serve as oracles too, on test points by their own
+            logits; the whole pool is added.
         test_points: number of test points.
         betas: angles at which the distribution p is evaluated.
         teacher_modes: modes of the function whose sign labels the teacher's samples.
@@ -62,7 +63,8 @@ def _measure(student, initial, z, v, u, size, train, sizes, pools, betas):
     steps, at = v.square().cumsum(0), torch.as_tensor(sizes) - 1
     outputs = torch.stack([student.factor[train:, :n] @ v[:n] + initial[train:] for n in sizes])
     every_angle = student.oracle_angles(z - initial, -initial)
-    angles = {pool: metrics.feature_angles(z[train:], (v - u)[:pool].norm(), size) for pool in pools}
+    oracles = {pool: student.factor[train:, :pool] @ (v - u)[:pool] for pool in pools}  # their logits; z of the whole pool
+    angles = {pool: metrics.feature_angles(oracle, (v - u)[:pool].norm(), size) for pool, oracle in oracles.items()}
     direction = [(steps[at] / steps[pool - 1]).sqrt().clamp(max=1).acos() for pool in pools]
     whole, betas = angles[pools[-1]], torch.as_tensor(betas, dtype=v.dtype, device=v.device)
     every_bound = metrics.transfer_risk_bound(whole, every_angle)

@@ -120,6 +120,13 @@ def test_a_picture_that_a_cell_shows_past_the_books_style_is_a_problem(executed,
     assert len(problems) == 1 and problems[0].startswith("01_toy, cell 'show()': ") and "without the rows" in problems[0]
 
 
+def test_a_place_in_which_a_script_draws_is_known_as_a_picture():
+    scripts = [path.read_text(encoding="utf-8") for path in (chapters.book() / "_static").glob("*.js")]
+    places = {name for text in scripts for name in re.findall(r'querySelectorAll\("div\.([\w-]+)"\)', text)}
+    assert {"kd-effective-logits", "kd-sliders"} <= places
+    assert all(pages.PICTURE.search(f'<div class="{name}">') for name in places)
+
+
 def test_a_figure_without_a_drawing_is_a_problem(executed):
     executed.cells[-1].outputs = []
     _, problems = pages.dress(executed)

@@ -33,6 +33,7 @@ def test_a_run_agrees_with_explicit_solves(found):
         assert found["norm"][row].tolist() == pytest.approx([norm(16).item(), norm(432).item()], rel=1e-9)
         far = (z @ torch.linalg.solve(K, z)).sqrt()  # the oracle less the zero function
         angles = (z[32:].abs() / far / K.diagonal()[32:].sqrt()).acos()
+        assert found["p"][row, 0, 0] < 1  # the small pool's oracle has angles too, to points that it has not seen
         assert found["p"][row, 1].tolist() == pytest.approx([(angles > beta).double().mean().item() for beta in (1.0, 1.5)])
         assert found["nearest"][row].item() == pytest.approx(angles.min().item(), rel=1e-9)
 

@@ -46,10 +46,11 @@
     const colors = read("colors"), start = read("start"), log = read("logarithmic");
     const x = text("x"), y = text("y"), optional = (name) => (text(name) === "null" ? null : text(name));
     const hue = optional("hue"), low = optional("low"), high = optional("high");
-    const rows = columns[x].map((_, i) => i), label = (name) => labels[name] || name;
+    const label = (name) => labels[name] || name, finite = (list) => list.filter(Number.isFinite);
+    const known = (i, ...names) => names.every((name) => Number.isFinite(columns[name][i]));  // null where there is no value
+    const rows = columns[x].map((_, i) => i).filter((i) => known(i, x, y));
     const spread = low ? columns[y].concat(columns[low], columns[high]) : columns[y];
-    const finite = (list) => list.filter((v) => Number.isFinite(v) && (!log.includes("y") || v > 0));
-    const X = scale(columns[x], log.includes("x"), LEFT, W - RIGHT);
+    const X = scale(finite(columns[x]), log.includes("x"), LEFT, W - RIGHT);
     const Y = scale(finite(spread), log.includes("y"), H - BOTTOM, TOP);
     host.textContent = "";
     const svg = make("svg", { viewBox: `0 0 ${W} ${H}`, role: "img", style: "width:100%;max-width:640px;display:block" }, host);
@@ -77,7 +78,7 @@
       const box = document.createElement("label"), input = document.createElement("input"), output = document.createElement("output");
       box.textContent = label(name) + " ";
       Object.assign(input, { type: "range", min: 0, max: values[name].length - 1, step: 1 });
-      input.value = name in start ? values[name].indexOf(start[name]) : 0;
+      input.value = start[name] || 0;  // a slider's column and its start are places in values
       input.dataset.name = name;
       box.append(input, " ", output);
       controls.appendChild(box);
@@ -92,7 +93,7 @@
         inputs[name].output.textContent = shown(chosen[name]);
         inputs[name].input.setAttribute("aria-valuetext", shown(chosen[name]));
       }
-      const here = rows.filter((i) => along.every((name) => columns[name][i] === chosen[name]));
+      const here = rows.filter((i) => along.every((name) => columns[name][i] === Number(inputs[name].input.value)));
       const groups = hue ? [...new Set(columns[hue])] : [null];
       curves.textContent = "";
       groups.forEach((group, k) => {
@@ -100,7 +101,8 @@
         const color = `var(--kd-${colors[group] || "soft"})`;
         const line = (column, list) => list.map((i) => `${X.place(columns[x][i])},${Y.place(columns[column][i])}`);
         if (low) {
-          const points = line(low, part).concat(line(high, part.slice().reverse()));
+          const within = part.filter((i) => known(i, low, high));
+          const points = line(low, within).concat(line(high, within.slice().reverse()));
           make("polygon", { points: points.join(" "), fill: color, "fill-opacity": 0.2, stroke: "none" }, curves);
         }
         const path = { points: line(y, part).join(" "), fill: "none", stroke: color, "data-hue": group === null ? "" : group };
@@ -110,8 +112,8 @@
         if (group !== null) make("text", { x: W - RIGHT - 6, y: TOP + 16 + 17 * k, "text-anchor": "end", fill: color, "font-size": 13 }, curves, group);
       });
       const best = here.reduce((a, b) => (columns[y][b] < columns[y][a] ? b : a), here[0]);
-      reading.textContent = along.map((name) => `${label(name)} ${shown(chosen[name])}`).join(", ") +
-        `: least ${label(y)} ${shown(columns[y][best])} at ${label(x)} ${shown(columns[x][best])}`;
+      const least = here.length ? `least ${label(y)} ${shown(columns[y][best])} at ${label(x)} ${shown(columns[x][best])}` : "no value";
+      reading.textContent = along.map((name) => `${label(name)} ${shown(chosen[name])}`).join(", ") + ": " + least;
       svg.setAttribute("aria-label", reading.textContent);
     }
     draw();
