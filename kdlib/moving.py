@@ -26,7 +26,8 @@ def figure(kind, rows, **settings):
     """
     if not len(rows):
         raise ValueError("a figure that moves needs rows, and there are none")
-    values = {name: value if isinstance(value, str) else json.dumps(value, allow_nan=False) for name, value in settings.items()}
+    values = {name: value if isinstance(value, str) else json.dumps(value, allow_nan=False)
+              for name, value in settings.items()}
     data = "".join(f' data-{name.replace("_", "-")}="{escape(value)}"' for name, value in values.items())
     inner = f'<div class="{escape(kind)}"{data}>{WITHOUT_SCRIPT}</div>'
     html = f'<div class="kd-figure kd-moving" role="group">{inner}</div>'
@@ -53,8 +54,9 @@ def sliders(frame, *, x, y, along, hue=None, low=None, high=None, colors=None, l
     A y or a band that is NaN or infinite, as of rows that failed, is left out of the drawing and stays in the table.
 
     Raises:
-        ValueError: a column that is not there, a combination of sliders and hue without rows or with two for one x, half a
-            band, an unknown axis or role, a value that its axis cannot show, or a start that is not among the values.
+        ValueError: a column that is not there or has two uses, a combination of sliders and hue without rows or with
+            two for one x, half a band, an unknown axis or role, a value that its axis cannot show, or a start that is
+            not among the values.
 
     Source: none; see :func:`figure`.
     """
@@ -62,6 +64,8 @@ def sliders(frame, *, x, y, along, hue=None, low=None, high=None, colors=None, l
     missing = [name for name in columns if name not in frame.columns]
     if missing or not along:
         raise ValueError(f"sliders needs columns of the frame, at least one of them in along; not there: {missing}")
+    if len(set(columns)) < len(columns):
+        raise ValueError(f"sliders gives each column one use, got {', '.join(columns)}")
     if (low is None) != (high is None):
         raise ValueError(f"low and high go together, got low={low!r}, high={high!r}")
     if not set(logarithmic) <= {"x", "y"} or isinstance(logarithmic, str):
@@ -84,7 +88,8 @@ def sliders(frame, *, x, y, along, hue=None, low=None, high=None, colors=None, l
         if value not in values.get(name, []):
             raise ValueError(f"start of {name} must be one of {values.get(name)}, got {value}")
         chosen[name] = values[name].index(value)
-    numbers = {name: [values[name].index(value) for value in frame[name]] if name in along else _short(frame[name]) for name in columns}
+    numbers = {name: _short(frame[name]) for name in columns if name not in along}
+    numbers |= {name: [values[name].index(value) for value in frame[name]] for name in along}
     figure("kd-sliders", frame[columns], columns=numbers, x=x, y=y, along=list(along), values=values, hue=hue, low=low,
            high=high, colors=colors or {}, logarithmic=list(logarithmic), labels=labels or {}, start=chosen)
 

@@ -8,8 +8,10 @@ from html import escape
 
 from kdlib import chapters
 
-PICTURE = re.compile(  # what shows a picture: an element, Markdown or a directive, or a place in which a script of the book draws
-    r"<(figure|img|picture|svg|canvas|iframe|object|embed|video|script)\b|!\[|\{(figure|figure-md|image|glue:figure|raw)\}|"
+# What shows a picture: an element, Markdown or a directive, or a place in which a script of the book draws.
+PICTURE = re.compile(
+    r"<(figure|img|picture|svg|canvas|iframe|object|embed|video|script)\b|"
+    r"!\[|\{(figure|figure-md|image|glue:figure|raw)\}|"
     r"<\w+[^>]*\bclass=[\"'][^\"']*\bkd-(figure|moving|effective-logits|sliders)\b", re.IGNORECASE)
 PAST = "a picture without the rows, cell and run behind it"
 

@@ -106,6 +106,7 @@ def test_settings_without_a_short_decimal_tiny_values_and_missing_ones_are_drawn
         ({"frame": FRAME[1:].query("not (ρ == .9 and epoch == 255)")}, "5 of 6"),
         ({"frame": BOTH[(BOTH["kind"] == "soft") | (BOTH["ρ"] == 0.5)], "hue": "kind"}, "ρ, epoch, kind needs rows: 9 of 12"),
         ({"frame": BOTH}, "one row for each n and combination of ρ, epoch; 18 are repeated"),
+        ({"along": ["ρ", "n"]}, "each column one use, got n, error, ρ, n"),
         ({"low": "low"}, "low and high go together"),
         ({"logarithmic": "xy"}, "logarithmic holds x, y or both; got .*'xy'"),
         ({"frame": BOTH, "hue": "kind", "colors": {"hard": "red"}}, "a role is one of hard, soft.*got 'red'"),

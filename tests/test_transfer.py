@@ -8,7 +8,7 @@ import torch
 from kdlib import kernels, logits, synthetic, transfer
 
 SETTING = dict(soft_ratios=[1.0, 0.5], temperature=10.0, sizes=[8, 32], pools=[16], test_points=400, betas=[1.0, 1.5],
-               teacher_modes=5, teacher_samples=64, teacher_epoch=255)
+               teacher_modes=60, teacher_samples=64, teacher_epoch=255)
 
 
 @pytest.fixture(scope="module")
@@ -19,7 +19,7 @@ def found():
 def test_a_run_agrees_with_explicit_solves(found):
     draw = torch.Generator().manual_seed(3)
     x, initial, _ = synthetic.draw_student(432, generator=draw)
-    truth, shown = synthetic.GaussianMixture(5, generator=draw), synthetic.inputs(64, generator=draw)
+    truth, shown = synthetic.GaussianMixture(60, generator=draw), synthetic.inputs(64, generator=draw)
     z_t = synthetic.WideTeacher(shown, (truth(shown) > 0).double(), [255])(x)[:, 0]
     K = kernels.ntk(x, depth=2)
     for row, rho in enumerate(SETTING["soft_ratios"]):

@@ -76,11 +76,12 @@
     const inputs = {};
     for (const name of along) {
       const box = document.createElement("label"), input = document.createElement("input"), output = document.createElement("output");
-      box.textContent = label(name) + " ";
+      const words = document.createElement("span");
+      words.textContent = label(name) + " ";
       Object.assign(input, { type: "range", min: 0, max: values[name].length - 1, step: 1 });
       input.value = start[name] || 0;  // a slider's column and its start are places in values
       input.dataset.name = name;
-      box.append(input, " ", output);
+      box.append(words, output, input);
       controls.appendChild(box);
       input.addEventListener("input", draw);
       inputs[name] = { input, output };
