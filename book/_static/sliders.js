@@ -38,7 +38,7 @@
     return { place, ticks: ticks(low, high, log) };
   }
 
-  function mount(host) {
+  function mount(host, number) {
     const W = Math.max(320, Math.min(640, host.clientWidth || 640));  // letters keep their size on a phone
     const read = (name) => JSON.parse(host.dataset[name]);
     const text = (name) => host.dataset[name];
@@ -79,6 +79,8 @@
       const words = document.createElement("span");
       words.textContent = label(name) + " ";
       Object.assign(input, { type: "range", min: 0, max: values[name].length - 1, step: 1 });
+      input.id = box.htmlFor = `kd-sliders-${number}-${along.indexOf(name)}`;  // a label's own choice would be the output
+      output.setAttribute("for", input.id);
       input.value = start[name] || 0;  // a slider's column and its start are places in values
       input.dataset.name = name;
       box.append(words, output, input);
