@@ -69,7 +69,8 @@ def execute(chapter, folder, *, profile=chapters.DEFAULT_PROFILE, values=None, p
     record = provenance(chapter, profile, given, changed)
     out, start = folder / f"{chapter}.ipynb", time.perf_counter()
     with tempfile.TemporaryDirectory() as scratch, _environment(
-        KDLIB_PROFILE=profile, KDLIB_CHANGED=",".join(changed), KDLIB_ROWS=str(folder / "rows")
+        KDLIB_PROFILE=profile, KDLIB_CHANGED=",".join(changed), KDLIB_ROWS=str(folder / "rows"),
+        KDLIB_REUSED=f"{scratch}/reused",
     ):
         source, target = Path(scratch) / "in.ipynb", Path(scratch) / "out.ipynb"
         nbformat.write(notebook(chapter), source)
@@ -93,6 +94,7 @@ def execute(chapter, folder, *, profile=chapters.DEFAULT_PROFILE, values=None, p
             where = f"{chapter}, code cell {error.exec_count} ({first.strip()[:60]})"
             raise ChapterFailed(f"{where}: {error.ename}: {str(error.evalue).strip()}; see {failed}") from None
         executed = nbformat.read(target, as_version=4)
+        record["rows_seconds"] = round(reused_seconds(Path(scratch) / "reused"), 1)
     executed.metadata.pop("papermill", None)
     executed.metadata["kdlib"] = record | {"seconds": round(time.perf_counter() - start, 1)}
     _write(out, nbformat.writes(executed))
@@ -103,7 +105,8 @@ def provenance(chapter, profile, values, changed):
     """What produced a page: chapter, profile, parameters, device, seeds, data and its checksum, versions, commit.
 
     Returns:
-        A dict of plain JSON values; ``seconds`` is added when the chapter has been executed.
+        A dict of plain JSON values; when the chapter has been executed, ``seconds`` is added and ``rows_seconds``, what
+        the rows took that were there before.
     """
     import torch
 
@@ -121,6 +124,15 @@ def provenance(chapter, profile, values, changed):
     record["versions"] |= {name: version(name) for name in ("kdlib", "torch", "numpy", "scipy", "distributed")}
     record["commit"] = commit()
     return json.loads(json.dumps(record))
+
+
+def reused_seconds(path):
+    """The seconds of an execution's rows that were there before it, from ``path``, the file that ``KDLIB_REUSED`` names."""
+    lines = path.read_text(encoding="utf-8").splitlines() if path.exists() else []
+    first = {}
+    for key, seconds in map(str.split, lines):
+        first.setdefault(key, float(seconds))  # a row found a second time may be one that this execution made
+    return sum(first.values())
 
 
 def commit():

@@ -93,7 +93,7 @@ def head_line(record):
     if record["seeds"] is not None:
         seeds = record["seeds"]
         parts.append(f"{seeds} seed{'s' if seeds != 1 else ''}")
-    parts += [f"{record['seconds']:.0f} s", f"commit `{record['commit'] or 'unknown'}`"]
+    parts += [_seconds(record, f"{record['seconds']:.0f}"), f"commit `{record['commit'] or 'unknown'}`"]
     line = "Run with: " + ", ".join(parts) + "."
     if "paper" in chapters.profiles():
         paper = chapters.profile_values(chapter, "paper")
@@ -137,7 +137,7 @@ def drawer(record, name, source, code_cells, frames):
     functions = "".join(
         f'<li><a href="api.html#kdlib.{function}"><code>{function}</code></a></li>' for function in rests_on(source, code_cells)
     )
-    run = [record["profile"] + " profile", record["device"], f"seeds {record['seeds']}", f"{record['seconds']} s"]
+    run = [record["profile"] + " profile", record["device"], f"seeds {record['seeds']}", _seconds(record, record["seconds"])]
     run += [f"commit {record['commit']}", *(f"{key} {value}" for key, value in record["versions"].items())]
     if record["data"]:
         run.append(f"data {record['data']['name']} {record['data']['checksum'][:12]}")
@@ -186,6 +186,12 @@ def _calls(tree, rooms):
 
 def _python(code):
     return "\n".join(line for line in code.splitlines() if not line.lstrip().startswith(("%", "!")))
+
+
+def _seconds(record, own):
+    """The seconds of an execution, and those that its rows took which it found computed."""
+    before = round(record.get("rows_seconds", 0))
+    return f"{own} s and {before} s for rows computed before" if before else f"{own} s"
 
 
 def _short(value):

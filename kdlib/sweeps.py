@@ -81,6 +81,7 @@ def run_sweep(run, settings, *, store, seeds, data=None, batched=False, time_lim
     if len(tasks) < len(settings) * len(seeds):
         raise ValueError("settings and seeds must differ from each other, got one twice")
     state = dispatch.known(store, tasks)
+    _tell_found(state)
     if retry_failed:
         state["failed"].clear()
     if dispatch.missing(state):
@@ -192,6 +193,14 @@ def _from_environment(time_limit, retry_failed):
     if time_limit is not None and not time_limit > 0:
         raise ValueError(f"time_limit must be above 0 seconds, got {time_limit}")
     return time_limit, os.environ.get("KDLIB_RETRY") == "1" if retry_failed is None else retry_failed
+
+
+def _tell_found(state):
+    """Adds to the file that ``KDLIB_REUSED`` names a line for each row: its key, and its seconds if it was there."""
+    if path := os.environ.get("KDLIB_REUSED"):
+        found = {key: state["done"].get(key, {"seconds": 0.0})["seconds"] for key in state["tasks"]}
+        with open(path, "a", encoding="utf-8") as file:
+            file.writelines(f"{key} {seconds}\n" for key, seconds in found.items())
 
 
 def _identity(run, data, batched):

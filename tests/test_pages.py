@@ -74,6 +74,13 @@ def test_the_page_shows_one_card_a_head_line_and_a_drawer(executed):
     assert executed.cells[0].source.endswith("nowhere."), "the executed notebook itself stays as it is"
 
 
+def test_the_head_line_tells_the_seconds_of_rows_that_were_there_before(executed):
+    executed.metadata["kdlib"]["rows_seconds"] = 340.4
+    text = "\n".join(cell.source for cell in pages.dress(executed)[0].cells)
+    assert "2 seeds, 1 s and 340 s for rows computed before, commit" in text  # the head line
+    assert "seeds 2, 1.25 s and 340 s for rows computed before, commit" in text  # the drawer
+
+
 def test_a_drawer_names_the_functions_that_its_figure_rests_on_and_no_other():
     cells = ["from kdlib import logits, losses, metrics", "a = logits.effective_logits(1)", "rows = a",
              "b = metrics.margin(a) + rows.sum()", "c = losses.distillation_loss(2)", "draw(b)"]

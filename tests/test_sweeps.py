@@ -24,7 +24,7 @@ import scipy.stats
 import torch
 
 import kdlib
-from kdlib import cluster, codekeys, dispatch, rows, sweeps
+from kdlib import cluster, codekeys, dispatch, execution, rows, sweeps
 
 PATIENCE = 60  # seconds until a condition that must come true counts as never coming true
 
@@ -113,6 +113,15 @@ def test_rows_come_back_exactly_and_are_computed_once(tmp_path, log):
     assert [*zip(frame.pause, frame.seed)] == [(0.0, 5), (0.0, 3), (0.01, 5), (0.01, 3)]
     sweeps.run_sweep(noted, sweeps.grid(log=[log], pause=[0.0, 0.01]), store=tmp_path / "s", seeds=[3, 5, 7])
     assert sorted(calls(log)) == [3, 3, 5, 5, 7, 7]
+
+
+def test_seconds_of_rows_found_are_told_once_and_those_of_rows_made_now_never(tmp_path, log, monkeypatch):
+    first = sweeps.run_sweep(noted, [{"log": log}], store=tmp_path / "rows", seeds=2)
+    monkeypatch.setenv("KDLIB_REUSED", str(tmp_path / "reused"))
+    for _ in range(2):  # the second time all three are found, and the last was made in this run
+        sweeps.run_sweep(noted, [{"log": log}], store=tmp_path / "rows", seeds=3)
+    assert execution.reused_seconds(tmp_path / "reused") == pytest.approx(first["seconds"].sum(), rel=1e-12)
+    assert execution.reused_seconds(tmp_path / "nothing") == 0
 
 
 def stacked(seeds, n):
