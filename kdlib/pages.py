@@ -176,12 +176,9 @@ def _loaded(tree):
 
 
 def _calls(tree, rooms):
-    """``room.function`` for each attribute of one of the imported rooms that a tree uses."""
-    return {
-        f"{node.value.id}.{node.attr}"
-        for node in ast.walk(tree)
-        if isinstance(node, ast.Attribute) and isinstance(node.value, ast.Name) and node.value.id in rooms
-    }
+    """``room.function`` for each attribute of one of the imported rooms that a tree uses and that is no constant."""
+    used = [node for node in ast.walk(tree) if isinstance(node, ast.Attribute) and isinstance(node.value, ast.Name)]
+    return {f"{node.value.id}.{node.attr}" for node in used if node.value.id in rooms and not node.attr.isupper()}
 
 
 def _python(code):

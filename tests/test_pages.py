@@ -83,7 +83,7 @@ def test_the_head_line_tells_the_seconds_of_rows_that_were_there_before(executed
 
 def test_a_drawer_names_the_functions_that_its_figure_rests_on_and_no_other():
     cells = ["from kdlib import logits, losses, metrics", "a = logits.effective_logits(1)", "rows = a",
-             "b = metrics.margin(a) + rows.sum()", "c = losses.distillation_loss(2)", "draw(b)"]
+             "b = metrics.margin(a) + rows.sum() + losses.RATE", "c = losses.distillation_loss(2)", "draw(b)"]
     assert pages.rests_on(cells[-1], cells) == ["logits.effective_logits", "metrics.margin"]
 
 
