@@ -11,9 +11,10 @@ from torch import nn
 
 from kdlib import kernels, linearized, models
 
-SPREAD = 5.0  # standard deviation of every input coordinate
-LAWS, LOSSES = ("normal", "uniform"), ("squared", "logistic")
-RATE = 1.2  # time of gradient flow in one epoch of the teacher
+#: Standard deviation of every input coordinate.
+SPREAD = 5.0
+#: Flow time in one epoch of the teacher.
+RATE = 1.2
 BLOCK = 1024  # rows of a kernel or a hidden layer held at a time
 
 Student = NamedTuple("Student", [("x", torch.Tensor), ("initial", torch.Tensor), ("linear", linearized.LinearizedStudent)])
