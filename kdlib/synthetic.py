@@ -15,6 +15,7 @@ from kdlib import kernels, linearized, models
 SPREAD = 5.0
 #: Flow time in one epoch of the teacher.
 RATE = 1.2
+LAWS, LOSSES = ("normal", "uniform"), ("squared", "logistic")
 BLOCK = 1024  # rows of a kernel or a hidden layer held at a time
 
 Student = NamedTuple("Student", [("x", torch.Tensor), ("initial", torch.Tensor), ("linear", linearized.LinearizedStudent)])
