@@ -15,7 +15,7 @@ from functools import partial
 import torch
 import torch.nn.functional as F
 
-from kdlib import losses, models, training
+from kdlib import devices, losses, models, pixels, training
 
 DEPTH, BATCH, TARGET = 20, 128, 4.0
 
@@ -54,7 +54,7 @@ def kdlib_seconds(images, labels, teacher_logits, loss, batches):
     model = models.ResNet(DEPTH, generator=generator)
     start = time.perf_counter()
     training.fit(model, images, (teacher_logits, labels), loss, steps=batches, batch_size=BATCH, learning_rate=0.1,
-                 augment=training.crop_and_flip, bfloat16=True, generator=generator)
+                 augment=pixels.crop_and_flip, bfloat16=True, generator=generator)
     return time.perf_counter() - start
 
 
@@ -73,11 +73,11 @@ def main(batches=8, repeats=3):
     generator = torch.Generator().manual_seed(0)
     n = batches * BATCH
     grey = torch.randint(256, (n, 3, 32, 32), generator=generator, dtype=torch.uint8)
-    images = training.standardise(grey, *training.channel_moments(grey))
+    images = pixels.standardise(grey, *pixels.channel_moments(grey))
     labels = torch.randint(10, (n,), generator=generator)
     teacher_logits = torch.randn(n, 10, generator=generator)
     loss = partial(losses.distillation_loss, soft_ratio=0.9, temperature=4.0)
-    print(f"ResNet-{DEPTH}, batches of {BATCH}, bfloat16 {'on' if training.has_bfloat16('cpu') else 'off'}, "
+    print(f"ResNet-{DEPTH}, batches of {BATCH}, bfloat16 {'on' if devices.has_bfloat16('cpu') else 'off'}, "
           f"medians of {repeats} runs of {batches} batches; at least {TARGET:g} times is asked for")
     for threads in sorted({1, torch.get_num_threads()}, reverse=True):
         torch.set_num_threads(threads)

@@ -2,7 +2,7 @@
 
 import torch
 
-from kdlib import logits, metrics, synthetic, training
+from kdlib import devices, logits, metrics, synthetic
 
 
 def run(seed, *, soft_ratios, temperature, epochs, sizes, test_points, teacher_modes, teacher_samples, depth=2,
@@ -37,7 +37,7 @@ def run(seed, *, soft_ratios, temperature, epochs, sizes, test_points, teacher_m
 
     Source: Ji & Zhu 2020, Section 5, Theorem 2, Eqs. 11 and 12, Fig. 5 middle and right.
     """
-    draw = torch.Generator(training.pick_device(device)).manual_seed(seed)
+    draw = torch.Generator(devices.pick_device(device)).manual_seed(seed)
     train, at = max(sizes), torch.as_tensor(sizes) - 1
     x, initial, student = synthetic.draw_student(train + test_points, depth=depth, generator=draw)
     truth = synthetic.GaussianMixture(teacher_modes, generator=draw)

@@ -110,10 +110,10 @@ def provenance(chapter, profile, values, changed):
     """
     import torch
 
-    from kdlib import datasets, training
+    from kdlib import datasets, devices
 
     record = {"chapter": chapter, "profile": profile, "parameters": values, "changed": changed}
-    device = training.pick_device(values.get("device", "cpu"))
+    device = devices.pick_device(values.get("device", "cpu"))
     record["device"] = torch.cuda.get_device_name(device) if device.type == "cuda" else "cpu"
     record["seeds"] = values.get("seeds")
     record["data"] = None

@@ -6,7 +6,7 @@ from typing import NamedTuple
 import torch
 from scipy import stats
 
-from kdlib import inefficiency
+from kdlib import inefficiency, separation
 
 
 class Exponent(NamedTuple):
@@ -245,3 +245,45 @@ def hard_label_gain(student, truth, teacher, correction, *, oracle_norm=None):
     gg, gh, gt, tt, th = (sums.cumsum(0) for sums in (g * g, g * h, g * t, t * t, t * h))
     projection = gh - gt / tt * th
     return HardLabelGain(projection, projection / ((gg[-1].sqrt() if oracle_norm is None else oracle_norm) * tt.sqrt()))
+
+
+def margin(inputs, labels, directions, *, measure=None, fresh=None, tolerance=0.01, confidence=0.95):
+    r"""The margin γ with which tangent features of a two-layer ReLU network separate the data.
+
+    .. math:: \gamma = \max_{\|v(z)\| \le 1} \min_i\, y_i\, E_z\bigl[\langle v(z), x_i \rangle 1(z \cdot x_i > 0)\bigr]
+              = \min_{q \in \Delta} E_z \Bigl\| \sum_i q_i y_i x_i 1(z \cdot x_i > 0) \Bigr\|, \quad z \sim N(0, I_d)
+
+    With the given directions in place of :math:`E_z`, ``upper`` (the right side at q) and ``lower`` (the left side at
+    the field v that q pulls) enclose that finite problem's value. ``fresh`` directions give an interval for γ itself.
+
+    Args:
+        inputs: ``(n, d)``.
+        labels: ±1, ``(n,)``.
+        directions: z, ``(M, d)``.
+        measure: weight of each direction, ``(M,)``, adding up to 1; equal ones by default. With
+            ``separation.directions_and_arcs`` (d = 2) lower and upper enclose γ itself.
+        fresh: more directions, drawn independently of the others, for ``separation.interval``; or None.
+        tolerance: relative gap between lower and upper at which the solver stops.
+        confidence: of the interval.
+
+    Returns:
+        ``separation.Margin(lower, upper, low, high, convex_weights)``; without ``fresh`` low and high are lower and upper.
+
+    Raises:
+        ValueError: shapes do not match, or a label is not ±1.
+
+    Source: Mandal, Lin & Srikant 2025, Assumption 1; the right side is its dual by the minimax theorem.
+    """
+    if inputs.ndim != 2 or labels.shape != inputs.shape[:1] or directions.shape[1:] != inputs.shape[1:]:
+        raise ValueError(f"inputs, labels and directions must be (n, d), (n,) and (M, d), got {tuple(inputs.shape)}, "
+                         f"{tuple(labels.shape)} and {tuple(directions.shape)}")
+    if not (labels.abs() == 1).all():
+        raise ValueError(f"labels must be -1 or 1, got {labels[labels.abs() != 1][0].item()}")
+    labels = labels.to(inputs.dtype)
+    if measure is None:
+        measure = inputs.new_full((len(directions),), 1 / len(directions))
+    gates = (directions @ inputs.T > 0).to(inputs.dtype)
+    q, lower, upper = separation.least_mean_norm(inputs * labels[:, None], gates, measure, tolerance=tolerance)
+    if fresh is None:
+        return separation.Margin(lower, upper, lower, upper, q)
+    return separation.Margin(lower, upper, *separation.interval(inputs, labels, q, fresh, confidence=confidence), q)

@@ -2,142 +2,10 @@
 
 import contextlib
 import math
-import os
-import shutil
-import warnings
 
 import torch
 
-
-def pick_device(device="auto"):
-    """The device that a chapter's ``device`` parameter means.
-
-    ``auto`` is CUDA where this torch can use it and the CPU otherwise.
-
-    Args:
-        device: ``auto``, ``cpu`` or ``cuda``.
-
-    Returns:
-        A ``torch.device``.
-
-    Raises:
-        ValueError: another name, or ``cuda`` where there is none: the message says whether torch or the card is
-            missing. ``auto`` on a machine with a card and a torch without CUDA warns in one line and takes the CPU.
-    """
-    if device not in ("auto", "cpu", "cuda"):
-        raise ValueError(f"device must be one of auto, cpu, cuda, got {device!r}")
-    if device == "cpu":
-        return torch.device("cpu")
-    if torch.cuda.is_available():
-        return torch.device("cuda")
-    if torch.version.cuda is None and _nvidia_card():
-        lack = (f"this machine has an NVIDIA card, but torch {torch.__version__} is a build without CUDA: install a "
-                "CUDA build of torch, or ask for device cpu")
-    elif torch.version.cuda is None:
-        lack = f"there is no NVIDIA card, and torch {torch.__version__} is a build without CUDA"
-    else:
-        lack = f"torch {torch.__version__} has CUDA, but finds no usable card or driver"
-    if device == "cuda":
-        raise ValueError(f"device cuda needs an NVIDIA card and a CUDA build of torch: {lack}")
-    if _nvidia_card():
-        warnings.warn(f"device auto takes the CPU: {lack}", stacklevel=2)
-    return torch.device("cpu")
-
-
-def _nvidia_card():
-    return os.path.exists("/dev/nvidia0") or shutil.which("nvidia-smi") is not None
-
-
-def has_bfloat16(device):
-    """Whether bfloat16 is fast on this device: CPUs with avx512_bf16, amx_bf16 or Arm bf16, GPUs from Ampere on.
-
-    Elsewhere torch emulates it, which is slower than float32; so autocast follows this and no setting.
-
-    Args:
-        device: a ``torch.device`` or its name.
-
-    Returns:
-        True or False.
-    """
-    if torch.device(device).type == "cuda":
-        return torch.cuda.get_device_capability(device) >= (8, 0)
-    found = getattr(torch.cpu, "get_capabilities", dict)()  # not in every torch from 2.11 on
-    return any(found.get(name) for name in ("avx512_bf16", "amx_bf16", "bf16"))
-
-
-def channel_moments(images):
-    """Mean and standard deviation of each channel's grey values on the scale 0 … 1, over images and pixels.
-
-    Args:
-        images: uint8 tensor of shape ``(n, channels, h, w)``.
-
-    Returns:
-        Two float32 tensors of shape ``(channels,)``.
-
-    Raises:
-        ValueError: ``images`` is not uint8 with four dimensions.
-    """
-    _check_grey(images)
-    levels = torch.stack([images[:, c].flatten().bincount(minlength=256) for c in range(images.shape[1])]).double()
-    grey = torch.arange(256, dtype=torch.float64, device=images.device) / 255
-    share = levels / levels.sum(dim=1, keepdim=True)
-    mean = share @ grey
-    return mean.float(), (share @ grey.square() - mean.square()).clamp(min=0).sqrt().float()
-
-
-def standardise(images, mean, std):
-    r"""Grey values 0 … 255 as floating-point inputs, :math:`(x / 255 - \mu_c) / s_c` in each channel c.
-
-    Args:
-        images: uint8 tensor of shape ``(n, channels, h, w)``.
-        mean: means of the channels, shape ``(channels,)``: the training set's, also for a test set.
-        std: standard deviations, likewise; a channel of one grey (0) is only centred.
-
-    Returns:
-        float32 tensor of the same shape, in ``channels_last`` memory order.
-
-    Raises:
-        ValueError: ``images`` is not uint8 with four dimensions.
-    """
-    _check_grey(images)
-    x = images.to(torch.float32, memory_format=torch.channels_last).div_(255)
-    return x.sub_(mean.view(1, -1, 1, 1)).div_(torch.where(std > 0, std, 1).view(1, -1, 1, 1))
-
-
-def crop_and_flip(images, *, padding=4, generator):
-    """Each image shifted by up to ``padding`` pixels each way and mirrored with probability ½, a batch at a time.
-
-    Image i becomes the h × w window at a uniformly drawn corner of the image with ``padding`` zeros around it (zero is
-    the mean grey of standardised images), left to right or right to left.
-
-    Args:
-        images: tensor of shape ``(n, channels, h, w)``.
-        padding: largest shift in pixels, at least 0.
-        generator: draws shifts and mirrors.
-
-    Returns:
-        New tensor of the same shape, in ``channels_last`` memory order.
-
-    Raises:
-        ValueError: ``padding`` is negative.
-
-    Source: He et al. 2016 (Deep Residual Learning), Section 4.2.
-    """
-    if padding < 0:
-        raise ValueError(f"padding must be at least 0, got {padding}")
-    n, channels, h, w = images.shape
-    draw = dict(generator=generator, device=generator.device)
-    top = torch.randint(2 * padding + 1, (n,), **draw).to(images.device)
-    left = torch.randint(2 * padding + 1, (n,), **draw).to(images.device)
-    mirror = torch.randint(2, (n,), **draw).bool().to(images.device)
-    # every window is a view of the padded batch, (n, 2p+1, 2p+1, h, w, channels): one gather copies the chosen ones
-    frame = (0, 0, padding, padding, padding, padding)
-    padded = torch.nn.functional.pad(images.permute(0, 2, 3, 1), frame).contiguous()
-    s = padded.stride()
-    windows = padded.as_strided((n, 2 * padding + 1, 2 * padding + 1, h, w, channels), (s[0], s[1], s[2], *s[1:]))
-    chosen = windows[torch.arange(n, device=images.device), top, left]
-    chosen = torch.where(mirror.view(n, 1, 1, 1), chosen.flip(2), chosen)
-    return chosen.permute(0, 3, 1, 2)
+from kdlib import devices
 
 
 def one_cycle(step, steps, *, warm_up=0.2):
@@ -189,7 +57,7 @@ def fit(model, inputs, targets, loss, *, steps, batch_size, learning_rate, weigh
         momentum: Nesterov momentum, in (0, 1).
         warm_up: share of the steps in which the rate climbs.
         augment: ``augment(batch, generator=…)`` → batch, or None.
-        bfloat16: run convolutions and matrix products in bfloat16 where :func:`has_bfloat16` (autocast); the weights
+        bfloat16: run convolutions and matrix products in bfloat16 where ``devices.has_bfloat16`` (autocast); the weights
             keep their dtype. For networks with batch normalisation, not for float64 theory.
         checkpoints: steps after which a copy of the model's state is kept; 0 is the start.
         generator: draws the order and the augmentation.
@@ -256,12 +124,6 @@ def predict(model, inputs, *, batch_size=500, bfloat16=False):
     return torch.cat(outputs)
 
 
-def _check_grey(images):
-    if images.dtype != torch.uint8 or images.ndim != 4:
-        raise ValueError(f"images must be uint8 of shape (n, channels, h, w), got {images.dtype} of shape "
-                         f"{tuple(images.shape)}")
-
-
 def predict_each(model, states, inputs, *, batch_size=500, bfloat16=False):
     """:func:`predict` for each of a model's states, as :func:`fit` returns them; the model keeps the last.
 
@@ -282,8 +144,75 @@ def predict_each(model, states, inputs, *, batch_size=500, bfloat16=False):
     return torch.stack(outputs)
 
 
+@torch.no_grad()
+def projected_gradient_descent(networks, inputs, targets, *, step, radius, steps, watch=None):
+    r"""Full-batch gradient descent with each neuron kept near its start, for many two-layer networks at once, in place.
+
+    With targets p in [0, 1], soft or hard, :math:`\mu` the logistic function and the risk
+    :math:`R(W) = \frac1n \sum_i H(p_i, \mu(f_i))`, whose gradient is that of the mean KL divergence too:
+
+    .. math:: \hat W = W - \eta \nabla R(W), \qquad \nabla_{W_j} R = \frac1n \sum_i (\mu(f_i) - p_i)
+              \frac{a_j}{\sqrt m} 1[W_j \cdot x_i > 0]\, x_i, \qquad
+              W_j = W_j(0) + \min\Bigl(1, \frac{B / \sqrt m}{\|\hat W_j - W_j(0)\|}\Bigr) (\hat W_j - W_j(0))
+
+    The neurons of all networks are the rows of one matrix, so the inputs are read once a step for all of them; a
+    network's path does not depend, beyond rounding, on the company it is trained in. Labels of ±1 are targets 1 and 0.
+
+    Args:
+        networks: K ``models.TwoLayerReLU`` for ``(n, d)`` inputs, of any widths.
+        inputs: training inputs, ``(n, d)``; device and dtype are theirs.
+        targets: probabilities p of shape ``(n,)``, for all networks, or ``(n, K)``.
+        step: step size η > 0, or K of them.
+        radius: B > 0, or K of them; ``inf`` is gradient descent without projection.
+        steps: number of updates, at least 0.
+        watch: ``watch(t, outputs)`` is given t = 0 … steps − 1 and the outputs ``(n, K)`` before update t, to look at;
+            the networks then hold the weights of that moment.
+
+    Raises:
+        ValueError: shapes do not fit, or targets, step, radius or steps are out of range.
+
+    Source: Mandal, Lin & Srikant 2025, Section 2; its printed gradient lacks the factor x_i.
+    """
+    K, n = len(networks), len(inputs)
+    targets = targets.to(inputs.dtype)
+    if targets.shape not in ((n,), (n, K)) or not ((targets >= 0) & (targets <= 1)).all():
+        raise ValueError(f"targets must be probabilities of shape ({n},) or ({n}, {K}), got {tuple(targets.shape)}")
+    step, radius = (torch.as_tensor(value, dtype=inputs.dtype, device=inputs.device).expand(K) for value in (step, radius))
+    if not ((step > 0).all() and (radius > 0).all() and steps >= 0):
+        raise ValueError(f"step and radius must be > 0 and steps >= 0, got {step.min()}, {radius.min()} and {steps}")
+    order = sorted(range(K), key=lambda k: len(networks[k].signs))  # equal sizes side by side
+    back, nets = torch.tensor(order).argsort().to(inputs.device), [networks[k] for k in order]
+    rows = [len(net.signs) for net in nets]
+    W, W0 = torch.cat([net.hidden for net in nets]), torch.cat([net.start for net in nets])
+    for net, part in zip(nets, W.split(rows)):
+        net.hidden.data = part
+    each = lambda values: torch.cat([value.expand(len(net.signs)) for net, value in zip(nets, values)])  # noqa: E731
+    a = torch.cat([net.signs / net.width**0.5 for net in nets])
+    slope = (a * each(step[order]) / n)[:, None]
+    reach = (each(radius[order]) * a.abs())[:, None]
+    weights = a * torch.cat([net.counts for net in nets])
+    p = targets.expand(K, n) if targets.ndim == 1 else targets.T[order]
+    blocks = [(rows[k], rows.count(rows[k]), sum(rows[:k]), k) for k in range(K) if k == rows.index(rows[k])]
+    H, f = inputs.new_empty(len(W), n), inputs.new_empty(K, n)
+    for t in range(steps):
+        torch.mm(W, inputs.T, out=H).relu_()
+        for m, k, row, net in blocks:
+            part = slice(row, row + k * m)
+            torch.bmm(weights[part].view(k, 1, m), H[part].view(k, m, n), out=f[net : net + k, None])
+        if watch is not None:
+            watch(t, f.T[:, back])
+        residual = torch.sigmoid(f).sub_(p)
+        for m, k, row, net in blocks:
+            active = H[row : row + k * m].view(k, m, n)
+            torch.mul(active > 0, residual[net : net + k, None], out=active)
+        W.addcmul_(slope, H @ inputs, value=-1).sub_(W0)
+        W.mul_((reach / W.norm(dim=1, keepdim=True)).nan_to_num_(nan=1.0).clamp_(max=1)).add_(W0)  # an idle row is 0 / 0
+    for net in nets:
+        net.hidden.data = net.hidden.data.clone()  # a network of its own again, without the others' memory
+
+
 def _autocast(device, wanted):
-    return torch.autocast(device.type, dtype=torch.bfloat16, enabled=wanted and has_bfloat16(device))
+    return torch.autocast(device.type, dtype=torch.bfloat16, enabled=wanted and devices.has_bfloat16(device))
 
 
 def _deterministic(device):

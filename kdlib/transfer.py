@@ -2,7 +2,7 @@
 
 import torch
 
-from kdlib import kernels, logits, metrics, models, synthetic, training
+from kdlib import devices, kernels, logits, metrics, models, synthetic
 
 
 def run(seed, *, soft_ratios, temperature, sizes, pools, test_points, betas, teacher_modes, teacher_samples, teacher_epoch,
@@ -41,7 +41,7 @@ def run(seed, *, soft_ratios, temperature, sizes, pools, test_points, betas, tea
 
     Source: Ji & Zhu 2020, Section 3, Theorem 1, Eqs. 6 to 9, Fig. 2; Sections S3, S5 and S6.
     """
-    draw = torch.Generator(training.pick_device(device)).manual_seed(seed)
+    draw = torch.Generator(devices.pick_device(device)).manual_seed(seed)
     train = max(sizes)
     pools = sorted({*pools, train + test_points})
     x, initial, student = synthetic.draw_student(train + test_points, depth=depth, generator=draw)
@@ -109,7 +109,7 @@ def online_sgd(seed, *, width, steps, soft_ratio, temperature, teacher_modes, te
 
     Source: Ji & Zhu 2020, Section 3.1; rate, batch and steps are not published.
     """
-    draw = torch.Generator(training.pick_device(device)).manual_seed(seed)
+    draw = torch.Generator(devices.pick_device(device)).manual_seed(seed)
     truth = synthetic.GaussianMixture(teacher_modes, generator=draw)
     shown = synthetic.inputs(teacher_samples, generator=draw)
     teacher = synthetic.WideTeacher(shown, (truth(shown) > 0).double(), [teacher_epoch], depth=depth)

@@ -8,7 +8,7 @@ import references
 import torch
 import torch.nn.functional as F
 
-from kdlib import losses, models, training
+from kdlib import devices, losses, models, pixels, training
 
 
 DEVICES = ["cpu", "cuda"] if torch.cuda.is_available() else ["cpu"]
@@ -76,7 +76,7 @@ def test_training_is_the_same_to_the_bit_and_leaves_the_global_generator_alone(d
         for seed in (5, 5, 6):
             model = small_resnet(device=device)
             training.fit(model, x, (y,), cross_entropy, steps=5, batch_size=16, learning_rate=0.1, bfloat16=True,
-                         augment=partial(training.crop_and_flip, padding=1), generator=seeded(seed, device))
+                         augment=partial(pixels.crop_and_flip, padding=1), generator=seeded(seed, device))
             states.append(model.state_dict())
     finally:
         torch.set_num_threads(threads)
@@ -90,7 +90,7 @@ def test_a_resnet_learns_in_bfloat16_what_it_learns_in_float32(monkeypatch, devi
     x, y = images(device=device)
     errors = {}
     for name, fast in {"bfloat16": True, "float32": False}.items():
-        monkeypatch.setattr(training, "has_bfloat16", lambda device, fast=fast: fast)
+        monkeypatch.setattr(devices, "has_bfloat16", lambda device, fast=fast: fast)
         model = small_resnet(device=device)
         training.fit(model, x, (y,), cross_entropy, steps=60, batch_size=32, learning_rate=0.1, weight_decay=0.0,
                      bfloat16=True, generator=seeded(1, device))
@@ -136,7 +136,7 @@ def test_predict_is_evaluation_without_traces():
 def test_crop_and_flip_agrees_with_one_image_at_a_time(shape, padding):
     x = torch.randn(shape, generator=seeded())
     for source in (x, x.to(memory_format=torch.channels_last)):
-        got = training.crop_and_flip(source, padding=padding, generator=seeded(1))
+        got = pixels.crop_and_flip(source, padding=padding, generator=seeded(1))
         assert torch.equal(got, references.crop_and_flip(x, padding=padding, generator=seeded(1)))
         assert got.is_contiguous(memory_format=torch.channels_last)
 
@@ -144,7 +144,7 @@ def test_crop_and_flip_agrees_with_one_image_at_a_time(shape, padding):
 def test_crop_and_flip_draws_every_shift_and_mirror_alike():
     x = torch.zeros(9000, 1, 5, 5)
     x[:, 0, 2, 1] = 1  # one bright pixel left of the middle tells shift and mirror
-    where = training.crop_and_flip(x, padding=1, generator=seeded()).flatten(1).argmax(1)
+    where = pixels.crop_and_flip(x, padding=1, generator=seeded()).flatten(1).argmax(1)
     rows, columns = where // 5, where % 5
     for row in (1, 2, 3):
         # columns 0 and 4 come from one shift, 1 and 3 from one, and 2 from the extreme shift of either image
@@ -155,16 +155,16 @@ def test_crop_and_flip_draws_every_shift_and_mirror_alike():
 def test_standardised_images_have_mean_zero_and_deviation_one_in_each_channel():
     x = torch.randint(256, (50, 3, 4, 4), generator=seeded(), dtype=torch.uint8)
     x[:, 2] //= 3
-    mean, std = training.channel_moments(x)
+    mean, std = pixels.channel_moments(x)
     plain = (x / 255).double()
     torch.testing.assert_close(mean.double(), plain.mean((0, 2, 3)), rtol=1e-6, atol=0)  # x / 255 is float32
     torch.testing.assert_close(std.double(), plain.std((0, 2, 3), correction=0), rtol=1e-6, atol=0)
-    z = training.standardise(x, mean, std)
+    z = pixels.standardise(x, mean, std)
     assert z.is_contiguous(memory_format=torch.channels_last)
     torch.testing.assert_close(z.mean((0, 2, 3)), torch.zeros(3), rtol=0, atol=1e-5)  # float32 sums of 800 values
     torch.testing.assert_close(z.square().mean((0, 2, 3)), torch.ones(3), rtol=0, atol=1e-5)
     flat = torch.full_like(x, 7)
-    assert (training.standardise(flat, *training.channel_moments(flat)).abs() < 1e-6).all()  # one grey: only centred
+    assert (pixels.standardise(flat, *pixels.channel_moments(flat)).abs() < 1e-6).all()  # one grey: only centred
 
 
 def test_one_cycle_climbs_straight_and_falls_as_a_cosine():
@@ -186,35 +186,35 @@ def test_one_cycle_climbs_straight_and_falls_as_a_cosine():
 def test_pick_device(monkeypatch, device, cuda, card, built):
     monkeypatch.setattr(torch.cuda, "is_available", lambda: cuda)
     monkeypatch.setattr(torch.version, "cuda", "13.0" if built else None)
-    monkeypatch.setattr(training, "_nvidia_card", lambda: card)
+    monkeypatch.setattr(devices, "_nvidia_card", lambda: card)
     lack = "no usable card or driver" if built else "install a CUDA build" if card else "there is no NVIDIA card"
     if device == "cuda" and not cuda:
         with pytest.raises(ValueError, match=lack) as caught:
-            training.pick_device(device)
+            devices.pick_device(device)
         assert "\n" not in str(caught.value)
     elif device == "auto" and card and not cuda:
         with pytest.warns(UserWarning, match=lack):
-            assert training.pick_device(device) == torch.device("cpu")
+            assert devices.pick_device(device) == torch.device("cpu")
     else:
         with warnings.catch_warnings():
             warnings.simplefilter("error")
-            assert training.pick_device(device).type == ("cuda" if cuda and device != "cpu" else "cpu")
+            assert devices.pick_device(device).type == ("cuda" if cuda and device != "cpu" else "cpu")
 
 
 @pytest.mark.parametrize("found, want", [({"avx512_bf16": True}, True), ({"amx_bf16": True}, True),
                                          ({"bf16": True}, True), ({"avx512_bf16": False, "avx512_f": True}, False)])
 def test_bfloat16_follows_the_processor(monkeypatch, found, want):
     monkeypatch.setattr(torch.cpu, "get_capabilities", lambda: found)
-    assert training.has_bfloat16("cpu") is want
+    assert devices.has_bfloat16("cpu") is want
 
 
 @pytest.mark.parametrize(
     "call, rule",
     [
-        (lambda: training.pick_device("tpu"), "one of auto, cpu, cuda, got 'tpu'"),
-        (lambda: training.standardise(torch.zeros(2, 3, 4, 4), 0, 1), "must be uint8 .* got torch.float32"),
-        (lambda: training.channel_moments(torch.zeros(2, 4, 4).byte()), r"must be uint8 .* shape \(2, 4, 4\)"),
-        (lambda: training.crop_and_flip(torch.zeros(2, 3, 4, 4), padding=-1, generator=seeded()), "at least 0, got -1"),
+        (lambda: devices.pick_device("tpu"), "one of auto, cpu, cuda, got 'tpu'"),
+        (lambda: pixels.standardise(torch.zeros(2, 3, 4, 4), 0, 1), "must be uint8 .* got torch.float32"),
+        (lambda: pixels.channel_moments(torch.zeros(2, 4, 4).byte()), r"must be uint8 .* shape \(2, 4, 4\)"),
+        (lambda: pixels.crop_and_flip(torch.zeros(2, 3, 4, 4), padding=-1, generator=seeded()), "at least 0, got -1"),
         (lambda: training.one_cycle(5, 5), "step must be in 0 … steps - 1 = 4, got 5"),
         (lambda: training.one_cycle(0, 5, warm_up=1.0), r"warm_up must be in \[0, 1\), got 1.0"),
         (lambda: run_fit(targets=(torch.zeros(3),)), r"must have 4 entries like inputs, got \[3\]"),

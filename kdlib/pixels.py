@@ -1,0 +1,84 @@
+"""Grey values to inputs: the moments of channels, standardised images, shifted and mirrored ones."""
+
+import torch
+
+
+def channel_moments(images):
+    """Mean and standard deviation of each channel's grey values on the scale 0 … 1, over images and pixels.
+
+    Args:
+        images: uint8 tensor of shape ``(n, channels, h, w)``.
+
+    Returns:
+        Two float32 tensors of shape ``(channels,)``.
+
+    Raises:
+        ValueError: ``images`` is not uint8 with four dimensions.
+    """
+    _check_grey(images)
+    levels = torch.stack([images[:, c].flatten().bincount(minlength=256) for c in range(images.shape[1])]).double()
+    grey = torch.arange(256, dtype=torch.float64, device=images.device) / 255
+    share = levels / levels.sum(dim=1, keepdim=True)
+    mean = share @ grey
+    return mean.float(), (share @ grey.square() - mean.square()).clamp(min=0).sqrt().float()
+
+
+def standardise(images, mean, std):
+    r"""Grey values 0 … 255 as floating-point inputs, :math:`(x / 255 - \mu_c) / s_c` in each channel c.
+
+    Args:
+        images: uint8 tensor of shape ``(n, channels, h, w)``.
+        mean: means of the channels, shape ``(channels,)``: the training set's, also for a test set.
+        std: standard deviations, likewise; a channel of one grey (0) is only centred.
+
+    Returns:
+        float32 tensor of the same shape, in ``channels_last`` memory order.
+
+    Raises:
+        ValueError: ``images`` is not uint8 with four dimensions.
+    """
+    _check_grey(images)
+    x = images.to(torch.float32, memory_format=torch.channels_last).div_(255)
+    return x.sub_(mean.view(1, -1, 1, 1)).div_(torch.where(std > 0, std, 1).view(1, -1, 1, 1))
+
+
+def crop_and_flip(images, *, padding=4, generator):
+    """Each image shifted by up to ``padding`` pixels each way and mirrored with probability ½, a batch at a time.
+
+    Image i becomes the h × w window at a uniformly drawn corner of the image with ``padding`` zeros around it (zero is
+    the mean grey of standardised images), left to right or right to left.
+
+    Args:
+        images: tensor of shape ``(n, channels, h, w)``.
+        padding: largest shift in pixels, at least 0.
+        generator: draws shifts and mirrors.
+
+    Returns:
+        New tensor of the same shape, in ``channels_last`` memory order.
+
+    Raises:
+        ValueError: ``padding`` is negative.
+
+    Source: He et al. 2016 (Deep Residual Learning), Section 4.2.
+    """
+    if padding < 0:
+        raise ValueError(f"padding must be at least 0, got {padding}")
+    n, channels, h, w = images.shape
+    draw = dict(generator=generator, device=generator.device)
+    top = torch.randint(2 * padding + 1, (n,), **draw).to(images.device)
+    left = torch.randint(2 * padding + 1, (n,), **draw).to(images.device)
+    mirror = torch.randint(2, (n,), **draw).bool().to(images.device)
+    # every window is a view of the padded batch, (n, 2p+1, 2p+1, h, w, channels): one gather copies the chosen ones
+    frame = (0, 0, padding, padding, padding, padding)
+    padded = torch.nn.functional.pad(images.permute(0, 2, 3, 1), frame).contiguous()
+    s = padded.stride()
+    windows = padded.as_strided((n, 2 * padding + 1, 2 * padding + 1, h, w, channels), (s[0], s[1], s[2], *s[1:]))
+    chosen = windows[torch.arange(n, device=images.device), top, left]
+    chosen = torch.where(mirror.view(n, 1, 1, 1), chosen.flip(2), chosen)
+    return chosen.permute(0, 3, 1, 2)
+
+
+def _check_grey(images):
+    if images.dtype != torch.uint8 or images.ndim != 4:
+        raise ValueError(f"images must be uint8 of shape (n, channels, h, w), got {images.dtype} of shape "
+                         f"{tuple(images.shape)}")

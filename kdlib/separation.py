@@ -1,0 +1,153 @@
+"""How far the tangent features of two-layer ReLU networks separate two classes: directions, solver, bound."""
+
+import math
+from typing import NamedTuple
+
+import torch
+from scipy import stats
+
+
+class Margin(NamedTuple):
+    """A finite problem's value between ``lower`` and ``upper``, the margin's interval, and q ``(n,)``."""
+
+    lower: float
+    upper: float
+    low: float
+    high: float
+    convex_weights: torch.Tensor
+
+
+class LeastNorm(NamedTuple):
+    """``weights`` q ``(n,)`` on the simplex, its objective ``upper`` and the certificate ``lower`` <= minimum."""
+
+    weights: torch.Tensor
+    lower: float
+    upper: float
+
+
+def directions_and_arcs(inputs):
+    r"""Directions for d = 2 with which a mean over :math:`z \sim N(0, I_2)` of anything that depends on the active set is exact.
+
+    The lines :math:`z \cdot x_i = 0` cut the circle into at most 2n arcs; inside an arc the set of i with
+    :math:`z \cdot x_i > 0` is constant. One direction in the middle of each, weighted by the arc's share of the circle.
+
+    Args:
+        inputs: ``(n, 2)``, none of them zero.
+
+    Returns:
+        directions ``(M, 2)`` and weights ``(M,)``, which add up to 1.
+
+    Raises:
+        ValueError: inputs have another shape.
+
+    Source: none; the geometry of Mandal, Lin & Srikant 2025, Assumption 1, in the plane.
+    """
+    if inputs.ndim != 2 or inputs.shape[1] != 2:
+        raise ValueError(f"arcs are for inputs of shape (n, 2), got {tuple(inputs.shape)}")
+    normal = torch.atan2(inputs[:, 1], inputs[:, 0]) + math.pi / 2
+    ends = torch.cat([normal, normal + math.pi]).remainder(2 * math.pi).sort().values
+    width = torch.cat([ends[1:], ends[:1] + 2 * math.pi]) - ends
+    ends, width = ends[width > 1e-12], width[width > 1e-12]
+    middle = ends + width / 2
+    return torch.stack([middle.cos(), middle.sin()], dim=1), width / (2 * math.pi)
+
+
+def pull(inputs, labels, convex_weights, directions):
+    r"""The field :math:`v(z) = g(z) / \|g(z)\|` with :math:`g(z) = \sum_i q_i y_i x_i 1[z \cdot x_i > 0]`.
+
+    Args:
+        inputs: ``(n, d)``.
+        labels: ±1, ``(n,)``.
+        convex_weights: q, ``(n,)``.
+        directions: z, ``(M, d)``.
+
+    Returns:
+        v ``(M, d)``, zero where g is, and :math:`\|g\|` ``(M,)``.
+
+    Source: Mandal, Lin & Srikant 2025, Assumption 1; the best v against given q.
+    """
+    gates = (directions @ inputs.T > 0).to(inputs.dtype)
+    return _pull(inputs * labels[:, None], gates, convex_weights)
+
+
+def interval(inputs, labels, convex_weights, directions, *, confidence=0.95):
+    r"""Interval for the margin γ from directions that the convex weights q have not seen.
+
+    :math:`E_z \|g(z)\|` is at least γ, and the field that q pulls gives no more than γ to some input. So the mean of
+    :math:`\|g\|`, raised by its error, is the upper end, and the least of the n inputs' mean gains, each lowered by its
+    error at level 1 − (1 − confidence) / 2n, the lower one.
+
+    Args:
+        inputs: ``(n, d)``.
+        labels: ±1, ``(n,)``.
+        convex_weights: q, ``(n,)``.
+        directions: z ~ N(0, I), ``(M, d)``, independent of q.
+        confidence: in (0, 1).
+
+    Returns:
+        (low, high).
+
+    Source: Mandal, Lin & Srikant 2025, Assumption 1; the interval is ours.
+    """
+    v, norms = pull(inputs, labels, convex_weights, directions)
+    gains = (v @ inputs.T) * (directions @ inputs.T > 0) * labels
+    tail = (1 - confidence) / 2
+    error = [float(stats.norm.ppf(1 - tail / k)) / len(directions) ** 0.5 for k in (len(inputs), 1)]
+    return (gains.mean(0) - error[0] * gains.std(0)).min().item(), (norms.mean() + error[1] * norms.std()).item()
+
+
+def least_mean_norm(points, gates, measure, *, tolerance=0.01, steps=2000):
+    r"""The convex weights q with the least :math:`F(q) = \sum_k w_k \| \sum_i q_i g_{ki} a_i \|`, with a certificate.
+
+    Accelerated projected gradient with restarts. The gradient at q is what every point would get from the field that q
+    pulls, so its least entry is a lower bound of the minimum: it stops when that is within ``tolerance`` of F.
+
+    Args:
+        points: a, ``(n, d)``.
+        gates: g in {0, 1}, ``(M, n)``.
+        measure: w >= 0, ``(M,)``.
+        tolerance: relative gap at which it stops.
+        steps: updates at most; the certificate says how far it came.
+
+    Returns:
+        ``LeastNorm(weights, lower, upper)``.
+
+    Source: O'Donoghue & Candes 2015 (adaptive restart); the bound is the minimax theorem's.
+    """
+    n = len(points)
+    q = lead = points.new_full((n,), 1 / n)
+    best, curvature, momentum, lower = q, 1.0, 1.0, -math.inf
+    upper = math.inf
+    for _ in range(steps):
+        v, norms = _pull(points, gates, lead)
+        F, slope = measure @ norms, ((v @ points.T) * gates).T @ measure
+        lower = max(lower, slope.min().item())
+        if F < upper:
+            best, upper = lead, F.item()
+        if upper - lower <= tolerance * abs(upper):
+            break
+        while True:  # the least curvature for which the parabola is above F
+            new = _onto_simplex(lead - slope / curvature)
+            change = new - lead
+            bound = F + slope @ change + curvature / 2 * change.square().sum()
+            if measure @ _pull(points, gates, new)[1] <= bound + 1e-12 * F or curvature > 1e12:
+                break
+            curvature *= 2
+        restart = (lead - new) @ (new - q) > 0
+        following = (1 + math.sqrt(1 + 4 * momentum**2)) / 2
+        lead = new if restart else _onto_simplex(new + (momentum - 1) / following * (new - q))
+        q, momentum, curvature = new, 1.0 if restart else following, 0.8 * curvature
+    return LeastNorm(best, lower, upper)
+
+
+def _pull(points, gates, q):
+    g = (gates * q) @ points
+    norms = g.norm(dim=1)
+    return g / norms.clamp(min=torch.finfo(g.dtype).tiny)[:, None], norms
+
+
+def _onto_simplex(v):
+    """The nearest point with non-negative entries that add up to 1."""
+    u = v.sort(descending=True).values
+    excess = (u.cumsum(0) - 1) / torch.arange(1, len(v) + 1, dtype=v.dtype, device=v.device)
+    return (v - excess[(u > excess).sum() - 1]).clamp(min=0)
