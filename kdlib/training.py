@@ -103,6 +103,63 @@ def fit(model, inputs, targets, loss, *, steps, batch_size, learning_rate, weigh
     return states
 
 
+def fit_patiently(model, inputs, targets, loss, held_out, *, epochs, patience, batch_size, learning_rate,
+                  weight_decay=0.0, bfloat16=False, generator):
+    """Adam with an L2 penalty until the held-out error has not fallen for ``patience`` passes; the best pass is kept.
+
+    Args:
+        model: an ``nn.Module`` for c classes; left in evaluation mode at the state of its best pass.
+        inputs: tensor of shape ``(n, …)`` on the model's device.
+        targets: tuple of tensors whose first dimension is n.
+        loss: ``loss(logits, *targets)`` → losses of shape ``(batch,)``.
+        held_out: inputs ``(k, …)`` and labels ``(k,)`` that choose the pass, the earliest where two are alike.
+        epochs: passes at most.
+        patience: passes without a smaller held-out error after which it stops, at least 1.
+        batch_size: examples an update, in whole batches of a new order each pass; at most n are used.
+        learning_rate: Adam's.
+        weight_decay: factor of the L2 penalty's gradient, added before Adam's scaling (not AdamW).
+        bfloat16: as in :func:`fit`.
+        generator: draws the order.
+
+    Returns:
+        The held-out error after each pass that was run, as a list.
+
+    Raises:
+        ValueError: a target has another length than ``inputs``, patience or epochs are below 1, or a loss is not finite.
+
+    Source: Kingma & Ba 2015; the stopping rule is that of Mandal, Lin & Srikant 2025, Fig. 1, with patience 20 of 100.
+    """
+    n = len(inputs)
+    if any(len(target) != n for target in targets):
+        raise ValueError(f"each target must have {n} entries like inputs, got {[len(target) for target in targets]}")
+    if min(epochs, patience) < 1:
+        raise ValueError(f"epochs and patience must be at least 1, got {epochs} and {patience}")
+    batch_size = min(batch_size, n)
+    optimizer = torch.optim.Adam(model.parameters(), lr=learning_rate, weight_decay=weight_decay, foreach=True)
+    errors, best = [], None
+    while len(errors) < epochs and (not errors or len(errors) - 1 - errors.index(min(errors)) < patience):
+        model.train()
+        order = torch.randperm(n, generator=generator, device=generator.device).to(inputs.device)
+        with _deterministic(inputs.device):
+            for index in order[: n - n % batch_size].split(batch_size):
+                with _autocast(inputs.device, bfloat16):
+                    logits = model(inputs[index])
+                value = loss(logits, *(target[index] for target in targets)).mean()
+                optimizer.zero_grad(set_to_none=True)
+                value.backward()
+                optimizer.step()
+        if not torch.isfinite(value):
+            raise ValueError(f"the loss must stay finite, got {value.item()} in pass {len(errors) + 1}: learning_rate is "
+                             f"{learning_rate}")
+        wrong = predict(model, held_out[0], bfloat16=bfloat16).argmax(1) != held_out[1]
+        errors.append(wrong.double().mean().item())
+        if errors[-1] < min(errors[:-1], default=math.inf):
+            best = _copy(model)
+    model.load_state_dict(best)
+    model.eval()
+    return errors
+
+
 @torch.no_grad()
 def predict(model, inputs, *, batch_size=500, bfloat16=False):
     """Outputs for all inputs, in evaluation mode, without gradients; the model's mode is put back afterwards.
@@ -189,24 +246,30 @@ def projected_gradient_descent(networks, inputs, targets, *, step, radius, steps
     each = lambda values: torch.cat([value.expand(len(net.signs)) for net, value in zip(nets, values)])  # noqa: E731
     a = torch.cat([net.signs / net.width**0.5 for net in nets])
     slope = (a * each(step[order]) / n)[:, None]
-    reach = (each(radius[order]) * a.abs())[:, None]
+    reach = (each(radius[order]) * a.abs()).clamp(max=1e30)[:, None]  # finite, so that a quotient is 1 and not inf / inf
+    reach[a == 0] = 1  # idle rows of condensed networks
     weights = a * torch.cat([net.counts for net in nets])
-    p = targets.expand(K, n) if targets.ndim == 1 else targets.T[order]
-    blocks = [(rows[k], rows.count(rows[k]), sum(rows[:k]), k) for k in range(K) if k == rows.index(rows[k])]
-    H, f = inputs.new_empty(len(W), n), inputs.new_empty(K, n)
+    p = targets.expand(K, n) if targets.ndim == 1 else targets.T[order].contiguous()
+    U, H, G, norm = W - W0, inputs.new_empty(len(W), n), torch.empty_like(W), torch.empty_like(reach)
+    f, residual = inputs.new_empty(K, n), inputs.new_empty(K, n)
+    blocks = []  # networks of one size: outer weights (k, 1, m), outputs (k, 1, n), residuals, neurons (k, m, n)
+    for m in sorted(set(rows)):
+        k, first, row = rows.count(m), rows.index(m), sum(rows[: rows.index(m)])
+        neurons, group = slice(row, row + k * m), slice(first, first + k)
+        blocks.append((weights[neurons].view(k, 1, m), f[group, None], residual[group, None], H[neurons].view(k, m, n)))
     for t in range(steps):
         torch.mm(W, inputs.T, out=H).relu_()
-        for m, k, row, net in blocks:
-            part = slice(row, row + k * m)
-            torch.bmm(weights[part].view(k, 1, m), H[part].view(k, m, n), out=f[net : net + k, None])
+        for outer, outputs, _, active in blocks:
+            torch.bmm(outer, active, out=outputs)
         if watch is not None:
             watch(t, f.T[:, back])
-        residual = torch.sigmoid(f).sub_(p)
-        for m, k, row, net in blocks:
-            active = H[row : row + k * m].view(k, m, n)
-            torch.mul(active > 0, residual[net : net + k, None], out=active)
-        W.addcmul_(slope, H @ inputs, value=-1).sub_(W0)
-        W.mul_((reach / W.norm(dim=1, keepdim=True)).nan_to_num_(nan=1.0).clamp_(max=1)).add_(W0)  # an idle row is 0 / 0
+        torch.sigmoid(f, out=residual).sub_(p)
+        for _, _, error, active in blocks:
+            torch.mul(active > 0, error, out=active)
+        U.addcmul_(slope, torch.mm(H, inputs, out=G), value=-1)
+        torch.linalg.vector_norm(U, dim=1, keepdim=True, out=norm)
+        U.mul_(torch.div(reach, norm.clamp_(min=reach), out=norm))
+        torch.add(W0, U, out=W)
     for net in nets:
         net.hidden.data = net.hidden.data.clone()  # a network of its own again, without the others' memory
 
