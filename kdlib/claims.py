@@ -14,13 +14,13 @@ from pathlib import Path
 import pandas
 import yaml
 
-from kdlib import verdicts
+from kdlib import sweeps, verdicts
 from kdlib.claimfile import FIELDS, PAPERS, book, read
 from kdlib.ledgerpage import as_line, as_text, chapter_table, ledger_html
 
 __all__ = [
     "chapter_table", "check", "collect", "counts", "drift", "ledger", "ledger_html", "read", "record", "report",
-    "run_settings", "write_baseline",
+    "record_mean", "run_settings", "write_baseline",
 ]  # fmt: skip
 
 _RANK = {verdict: rank for rank, verdict in enumerate(verdicts.JUDGED)}  # higher is better
@@ -67,6 +67,28 @@ def record(claim_id, estimate, *, interval=None, figure=None, dataset=None):
     made = claim | found._asdict() | {"figure": figure or claim.get("figure")} | have
     _show(made)
     return made["verdict"]
+
+
+def record_mean(claim_id, values, **options):
+    """:func:`record` with the mean over seeds and its 95 % t-interval (``sweeps.mean_band``).
+
+    Args:
+        claim_id: the claim's id in ``claims.yml``.
+        values: one number a seed, or a dict of such series for a rule with several values.
+        options: ``figure`` and ``dataset`` of :func:`record`.
+
+    Returns:
+        The verdict.
+
+    Raises:
+        ValueError: as :func:`record`.
+    """
+    named = values if isinstance(values, dict) else {"": values}
+    rows = [{"of": name, "value": float(value)} for name, series in named.items() for value in series]
+    part = sweeps.mean_band(pandas.DataFrame(rows), "of", "value").set_index("of")
+    means, spans = part["mean"].to_dict(), {name: (row.low, row.high) for name, row in part.iterrows()}
+    one = not isinstance(values, dict)
+    return record(claim_id, means[""] if one else means, interval=spans[""] if one else spans, **options)
 
 
 def run_settings():

@@ -197,7 +197,7 @@ def train(seeds, *, sectors, points, gap, width, kind, step, radius, steps, devi
             seen = outputs[: t % block + 1]
             losses = torch.nn.functional.softplus(seen) - p[:, None] * seen - entropy[:, None]
             risks.append(losses.mean(1).cpu())
-            errors.append((seen * y[:, None] <= 0).to(x.dtype).mean(1).cpu())
+            errors.append((seen * y[:, None] <= 1e-12).to(x.dtype).mean(1).cpu())  # zero at the start, but for rounding
 
     training.projected_gradient_descent(nets, x, p, step=step, radius=radius, steps=steps, watch=watch)
     risks, errors = torch.cat(risks), torch.cat(errors)
@@ -227,6 +227,23 @@ def finite_logits(seeds, *, sectors, points, gap, width):
         reached = ((v @ x.T) * (start @ x.T > 0)).mean(0)  # sum_j (a_j / sqrt m) <U_j, x> 1[W_j x > 0], a_j^2 = 1
         found.append({"distance": (reached - teacher.logits).abs().max().item()})
     return found
+
+
+def least_widths(rows, reached):
+    """The least width from which on all wider networks of a seed, too, reach what is asked.
+
+    Args:
+        rows: ``pandas.DataFrame`` with columns ``labels``, ``gamma``, ``width`` and ``seed``, every width for every seed.
+        reached: boolean series like the rows.
+
+    Returns:
+        A frame by labels and gamma with a column for each seed; NaN where the widest network does not reach it.
+
+    Source: none; Mandal, Lin & Srikant 2025 bound this number.
+    """
+    by, wider = ["labels", "gamma", "seed"], dict(zip(sorted(set(rows["width"])), sorted(set(rows["width"]))[1:]))
+    widest = rows["width"].where(~reached).groupby([rows[name] for name in by]).max()
+    return widest.map(lambda m: min(wider) if math.isnan(m) else wider.get(m, math.nan)).unstack()
 
 
 def _even(width):

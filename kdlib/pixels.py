@@ -42,6 +42,36 @@ def standardise(images, mean, std):
     return x.sub_(mean.view(1, -1, 1, 1)).div_(torch.where(std > 0, std, 1).view(1, -1, 1, 1))
 
 
+def noisy(images, *, variance, pooled=1, known, generator):
+    r"""Images with Gaussian noise on their pixels, then standardised by channel.
+
+    Grey values on the scale 0 … 1, averaged over squares of ``pooled`` pixels, plus noise from N(0, ``variance``) that is
+    drawn once; then (x − mean) / deviation of the channel over the first ``known`` images, noise included.
+
+    Args:
+        images: uint8 tensor of shape ``(n, channels, h, w)``.
+        variance: of the noise, at least 0.
+        pooled: side of the squares, 1 for none.
+        known: number of leading images that may be looked at, at least 1: the training part.
+        generator: draws the noise; the result lives on its device.
+
+    Returns:
+        float32 tensor of shape ``(n, channels, h // pooled, w // pooled)``, in ``channels_last`` memory order.
+
+    Raises:
+        ValueError: ``images`` is not uint8 with four dimensions, or the variance is negative.
+
+    Source: Mandal, Lin & Srikant 2025, Fig. 1; the scale of the variance is not given.
+    """
+    _check_grey(images)
+    if not variance >= 0:
+        raise ValueError(f"variance must be at least 0, got {variance}")
+    x = torch.nn.functional.avg_pool2d(images.to(generator.device).float(), pooled) / 255
+    x += variance**0.5 * torch.randn(x.shape, generator=generator, device=generator.device)
+    std, mean = torch.std_mean(x[:known], dim=(0, 2, 3), keepdim=True)
+    return ((x - mean) / std.clamp(min=1e-12)).contiguous(memory_format=torch.channels_last)
+
+
 def crop_and_flip(images, *, padding=4, generator):
     """Each image shifted by up to ``padding`` pixels each way and mirrored with probability ½, a batch at a time.
 

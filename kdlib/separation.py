@@ -89,11 +89,16 @@ def interval(inputs, labels, convex_weights, directions, *, confidence=0.95):
 
     Source: Mandal, Lin & Srikant 2025, Assumption 1; the interval is ours.
     """
-    v, norms = pull(inputs, labels, convex_weights, directions)
-    gains = (v @ inputs.T) * (directions @ inputs.T > 0) * labels
+    M, sums = len(directions), torch.zeros(2, len(inputs) + 1, dtype=torch.float64, device=inputs.device)
+    for some in directions.split(4096):
+        v, norms = pull(inputs, labels, convex_weights, some)
+        seen = torch.cat([(v @ inputs.T) * (some @ inputs.T > 0) * labels, norms[:, None]], dim=1).double()
+        sums += torch.stack([seen.sum(0), seen.square().sum(0)])
+    mean = sums[0] / M
+    error = ((sums[1] / M - mean.square()).clamp(min=0) / M).sqrt()
     tail = (1 - confidence) / 2
-    error = [float(stats.norm.ppf(1 - tail / k)) / len(directions) ** 0.5 for k in (len(inputs), 1)]
-    return (gains.mean(0) - error[0] * gains.std(0)).min().item(), (norms.mean() + error[1] * norms.std()).item()
+    low = (mean - float(stats.norm.ppf(1 - tail / len(inputs))) * error)[:-1].min()
+    return low.item(), (mean + float(stats.norm.ppf(1 - tail)) * error)[-1].item()
 
 
 def least_mean_norm(points, gates, measure, *, tolerance=0.01, steps=2000):

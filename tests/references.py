@@ -246,3 +246,38 @@ def flow(gram, labels, times, *, loss, scale, step):
             now += step
         outputs.append(z)
     return torch.stack(outputs, dim=1)
+
+
+# ---- two-layer networks
+
+
+def projected_gradient_descent(network, inputs, targets, *, step, radius, steps):
+    """One network: autograd's gradient of the mean cross-entropy, then each neuron pulled back into its ball. Outputs a step."""
+    outputs = []
+    for _ in range(steps):
+        f = network(inputs)
+        outputs.append(f.detach().clone())
+        network.zero_grad()
+        torch.nn.functional.binary_cross_entropy_with_logits(f, targets).backward()
+        with torch.no_grad():
+            network.hidden -= step * network.hidden.grad
+            for w, start in zip(network.hidden, network.start):
+                away = (w - start).norm().item()
+                if away > radius / network.width**0.5:
+                    w.copy_(start + (w - start) * (radius / network.width**0.5 / away))
+    return torch.stack(outputs)
+
+
+def margin(inputs, labels, directions):
+    """The dual problem by scipy's general solver: the least mean norm over convex weights."""
+    from scipy.optimize import minimize
+
+    gates = (directions @ inputs.T > 0).double()
+
+    def mean_norm(q):
+        return ((gates * torch.tensor(q) * labels) @ inputs).norm(dim=1).mean().item()
+
+    n = len(inputs)
+    found = minimize(mean_norm, [1 / n] * n, bounds=[(0, 1)] * n, constraints={"type": "eq", "fun": lambda q: q.sum() - 1},
+                     options={"ftol": 1e-12, "maxiter": 500})
+    return found.fun

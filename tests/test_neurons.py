@@ -1,0 +1,194 @@
+"""Two-layer networks: stacked training against its slow twin, the margin against closed forms, what the theorems ask for."""
+
+import math
+
+import pandas
+import pytest
+import references
+import torch
+from kdlib import metrics, models, neurons, separation, threshold, training
+
+INF = float("inf")
+
+
+def seeded(seed=0):
+    return torch.Generator().manual_seed(seed)
+
+
+def network(width, seed=0, inputs=5):
+    return models.TwoLayerReLU(inputs, width, generator=seeded(seed), dtype=torch.float64)
+
+
+def sphere(n, d, seed=0):
+    return torch.nn.functional.normalize(torch.randn(n, d, generator=seeded(seed), dtype=torch.float64), dim=1)
+
+
+def test_the_start_is_symmetric_and_zero_everywhere():
+    net = network(6)
+    assert torch.equal(net.hidden[:3], net.hidden[3:]) and torch.equal(net.signs[:3], -net.signs[3:])
+    assert net(sphere(20, 5)).abs().max() < 1e-14
+    with torch.no_grad():
+        net.hidden += 0.1
+    by_hand = sum(a * max((w @ x).item(), 0) for a, w in zip(net.signs, net.hidden) for x in [sphere(1, 5)[0]]) / 6**0.5
+    assert net(sphere(1, 5)).item() == pytest.approx(by_hand.item(), rel=1e-12)
+
+
+def test_a_stack_of_networks_goes_the_way_of_each_alone():
+    x, p = sphere(30, 5), torch.rand(30, 4, generator=seeded(1), dtype=torch.float64)
+    widths, step, radius = [4, 8, 4, 2], [1.0, 5.0, 20.0, 3.0], [1.0, 0.5, INF, 0.1]
+    nets, seen = [network(m, k) for k, m in enumerate(widths)], []
+    training.projected_gradient_descent(nets, x, p, step=step, radius=radius, steps=20,
+                                        watch=lambda t, f: seen.append(f.clone()))
+    for k, m in enumerate(widths):
+        twin = network(m, k)
+        outputs = references.projected_gradient_descent(twin, x, p[:, k], step=step[k], radius=radius[k], steps=20)
+        assert torch.allclose(torch.stack(seen)[:, :, k], outputs, rtol=1e-10, atol=1e-12)
+        assert torch.allclose(nets[k].hidden, twin.hidden, rtol=1e-10, atol=1e-12)  # sums in another order
+        assert nets[k].hidden.untyped_storage().nbytes() == twin.hidden.untyped_storage().nbytes()
+
+
+def test_condensed_networks_train_like_the_whole_ones():
+    x, _ = neurons.arcs(4, 2, 1.3)
+    p, runs = torch.rand(8, generator=seeded(2), dtype=torch.float64), []
+    for way in (list, lambda nets: models.condense(nets, x, 1.0)):
+        nets, seen = way([network(3000, seed, inputs=2) for seed in (1, 2)]), []
+        training.projected_gradient_descent(nets, x, p, step=2.0, radius=1.0, steps=200,
+                                            watch=lambda t, f: seen.append(f.clone()))
+        runs.append(torch.stack(seen))
+        rows = len(nets[0].signs)
+    assert rows < 600 and runs[0].abs().max() > 0.1
+    assert torch.allclose(*runs, rtol=1e-9, atol=1e-11)
+
+
+@pytest.mark.parametrize("sectors,points,gap", [(2, 1, math.pi), (4, 2, 1.0), (2, 5, 0.3)])
+def test_the_margin_encloses_the_slow_twin_and_its_interval_the_exact_value(sectors, points, gap):
+    x, y = neurons.arcs(sectors, points, gap)
+    z = torch.randn(2000, 2, generator=seeded(3), dtype=torch.float64)
+    found = metrics.margin(x, y, z, fresh=torch.randn(20000, 2, generator=seeded(4), dtype=torch.float64), tolerance=1e-5)
+    slow = references.margin(x, y, z)
+    assert found.lower <= slow * (1 + 1e-6) and slow <= found.upper * (1 + 1e-4)  # scipy stops a little above
+    assert found.upper - found.lower <= 1e-5 * found.upper
+    exact = neurons.infinite_teacher(x, y).gamma
+    assert found.low < exact < found.high < 1.1 * exact
+
+
+def test_margins_in_closed_form():
+    opposite = neurons.arcs(2, 1, math.pi)
+    assert neurons.infinite_teacher(*opposite).gamma == pytest.approx(0.5, rel=1e-6)
+    one = torch.tensor([[0.6, 0.8]]).double(), torch.ones(1).double()
+    assert neurons.infinite_teacher(*one).gamma == pytest.approx(0.5, rel=1e-6)
+    x, y = neurons.arcs(6, 3, 0.5)  # sin 3 theta: no odd harmonic above the first
+    assert neurons.infinite_teacher(x, y).gamma < 1e-3
+    twice = [neurons.infinite_teacher(*neurons.arcs(4, 8, gap)).gamma for gap in (0.2, 0.1)]
+    assert twice[0] / twice[1] == pytest.approx(2, rel=0.03)
+
+
+def test_arcs_weigh_the_circle_as_many_directions_do():
+    x, _ = neurons.arcs(4, 3, 0.7)
+    directions, measure = separation.directions_and_arcs(x)
+    assert measure.sum() == pytest.approx(1) and len(measure) == 24 - 12  # opposite points share their line
+    z = torch.randn(200000, 2, generator=seeded(), dtype=torch.float64)
+    share = (z @ x.T > 0).double().T @ (z @ x.T > 0).double() / len(z)
+    gates = (directions @ x.T > 0).double()
+    assert torch.allclose((gates.T * measure) @ gates, share, atol=5e-3)
+
+
+def test_the_infinite_teacher_separates_with_the_margin_and_wide_networks_reach_it():
+    task = dict(sectors=4, points=2, gap=1.3)
+    teacher, (_, y) = neurons.infinite_teacher(*neurons.arcs(**task)), neurons.arcs(**task)
+    assert (y * teacher.logits >= teacher.gamma).all()
+    away = [max(one["distance"] for one in neurons.finite_logits(range(20), width=m, **task)) for m in (100, 10000)]
+    assert 5 < away[0] / away[1] < 20  # falls like 1 / sqrt m
+    assert away[0] < math.sqrt(2 * math.log(16 / 0.05) / 100)
+
+
+def test_what_the_theorems_ask_for():
+    soft = neurons.soft_risk_demand(0.1, n=8)
+    assert soft[1:] == (0.1 / 3, 900, 1.0)
+    assert soft.width == pytest.approx(11.443 / 0.1 * (0.79788 + 3 * math.sqrt(math.log(160))) ** 2, rel=1e-3)
+    right, printed = (neurons.soft_error_demand(0.5, 0.4, n=8, corrected=one) for one in (True, False))
+    assert printed.width == right.width and printed.step == pytest.approx(32 * right.step)
+    assert right.steps == pytest.approx(1024 * printed.steps, rel=1e-3)
+    hard = [neurons.hard_risk_demand(0.2, gamma, n=8) for gamma in (0.1, 0.2)]
+    assert hard[0].width / hard[1].width == pytest.approx(16, rel=1e-4) and hard[0].radius == 2 * hard[1].radius
+    assert hard[0].steps == math.ceil(8 * (0.05 * hard[0].radius) ** 2 / (0.01 * math.log(2) * 0.2))
+
+
+def test_training_averages_what_the_untrained_and_the_trained_network_do():
+    task = dict(sectors=4, points=2, gap=1.3, width=64, radius=1.0, step=1.0)
+    soft, same = (neurons.train([3], kind="soft", steps=steps, **task)[0] for steps in (1, 64))
+    teacher = neurons.infinite_teacher(*neurons.arcs(4, 2, 1.3))
+    p = torch.sigmoid(teacher.logits)
+    start = (p * (2 * p).log() + (1 - p) * (2 * (1 - p)).log()).mean().item()  # KL(p, 1/2)
+    assert soft["risk"] == pytest.approx(start, rel=1e-9) and soft["error"] == 1.0
+    assert same["risk_at"][0] == soft["risk"] and (same["risk_at"].diff() < 0).all() and len(same["risk_at"]) == 7
+    both = neurons.train([3, 4], kind="soft", steps=64, **task)
+    assert both[0]["risk"] == pytest.approx(same["risk"], rel=1e-12) != both[1]["risk"]
+    assert neurons.train([3], kind="hard", steps=1, **task)[0]["risk"] == pytest.approx(math.log(2), rel=1e-12)
+
+
+def test_the_least_width_is_the_first_from_which_all_reach():
+    rows = pandas.DataFrame([("soft", 0.1, m, s) for s in (0, 1, 2) for m in (2, 4, 8)], columns=["labels", "gamma", "width", "seed"])
+    reached = pandas.Series([True, True, True, True, False, True, True, True, False])
+    found = neurons.least_widths(rows, reached).loc[("soft", 0.1)]
+    assert found[0] == 2 and found[1] == 8 and math.isnan(found[2])
+
+
+def test_noisy_xor_is_what_it_says():
+    x, y = neurons.noisy_xor(4)
+    assert x.shape == (16, 4) and torch.allclose(x.norm(dim=1), torch.ones(16).double()) and y.sum() == 0
+    assert torch.equal(y, ((x[:, 0] ** 2 - x[:, 1] ** 2) * 3).round())
+
+
+def digits(n=30):
+    from kdlib import datasets
+
+    images = datasets.load("digits")
+    return threshold.task(images, components=12, n_train=n)
+
+
+def test_the_table_task_keeps_its_parts_apart_and_turns_without_loss():
+    from kdlib import datasets
+
+    images = datasets.load("digits")
+    data = threshold.task(images, components=64, n_train=50)
+    known = len(images.train_images) * 5 // 6
+    assert len(data["all_train_y"]) == known and len(data["all_validation_y"]) == len(images.train_images) - known
+    assert torch.equal(data["all_test_y"], (images.test_labels > 4).float()) and data["all_students"] == 50
+    kept = ~torch.isin(images.test_labels, torch.tensor([1, 7, 4, 9]))
+    assert torch.equal(data["reduced_test_y"], (images.test_labels[kept] > 4).float())
+    pixels = images.test_images.flatten(1).float() / 255
+    centred = pixels - images.train_images[:known].flatten(1).float().mean(0) / 255
+    unit = torch.nn.functional.normalize(centred, dim=1)
+    assert torch.allclose(data["all_test_x"] @ data["all_test_x"].T, unit @ unit.T, atol=1e-5)
+
+
+def test_students_in_company_are_students_alone():
+    data = digits() | {"all_logits": torch.linspace(-3, 3, 30)}
+    options = dict(digits="all", step=[30.0, 10.0], radius=[5.0, 100.0], temperatures=[0.0, 2.0], device="cpu", data=data)
+    both = threshold.students([0, 1], widths=[4, 8], stops=[3, 6], **options)
+    alone = threshold.students([1], widths=[8], stops=[6], **options)[0]
+    assert both[1]["test"].shape == (2, 2, 2) and torch.allclose(both[1]["test"][1, :, 1:], alone["test"][0], atol=1e-9)
+    assert not torch.equal(both[0]["validation"], both[1]["validation"])
+
+
+@pytest.mark.parametrize(("call", "told"), [
+    (lambda: models.TwoLayerReLU(3, 5, generator=seeded()), "even and at least 2, got 3 and 5"),
+    (lambda: models.condense([network(4), network(6)], sphere(3, 5), 1.0), "untrained networks of one width"),
+    (lambda: models.condense([network(4)], sphere(3, 5), INF), "finite and > 0, got inf"),
+    (lambda: training.projected_gradient_descent([network(4)], sphere(3, 5), torch.full((3,), 2.0), step=1.0, radius=1.0, steps=1),
+     "must be probabilities of shape"),
+    (lambda: training.projected_gradient_descent([network(4)], sphere(3, 5), torch.zeros(3), step=0.0, radius=1.0, steps=1),
+     "step and radius must be > 0"),
+    (lambda: metrics.margin(sphere(3, 5), torch.zeros(3), sphere(4, 5)), "labels must be -1 or 1, got 0.0"),
+    (lambda: metrics.margin(sphere(3, 5), torch.ones(3), sphere(4, 4)), r"must be \(n, d\), \(n,\) and \(M, d\)"),
+    (lambda: separation.directions_and_arcs(sphere(3, 3)), r"shape \(n, 2\), got \(3, 3\)"),
+    (lambda: neurons.arcs(3, 1, 0.1), "sectors must be even"),
+    (lambda: neurons.arcs(4, 1, 2.0), r"gap in \(0, 2 pi / sectors\], got 4, 1 and 2.0"),
+    (lambda: neurons.noisy_xor(2), "at least 3, got 2"),
+    (lambda: neurons.train([0], sectors=2, points=1, gap=1.0, width=2, kind="both", step=1.0, radius=1.0, steps=1), "soft or hard"),
+    (lambda: threshold.task(None, components=0, n_train=1), "at least 1, got 0 and 1"),
+])
+def test_guards(call, told):
+    with pytest.raises(ValueError, match=told):
+        call()
