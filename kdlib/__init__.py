@@ -3,11 +3,11 @@
 Objects live here, papers live in ``book``. A module is a room with one subject and imports only from floors below::
 
     top      chapters, execution, pages, site    a chapter with checked parameters, run, dressed, built
-    floor 2  transfer, correction                one run of a section's experiment, all its quantities at once
+    floor 2  transfer, correction, neurons, threshold   one run of a section's experiment, all its quantities at once
     floor 1  linearized, metrics, inefficiency, synthetic   students at every sample size; what papers plot; their task
-    floor 0  datasets, models, losses, logits, kernels (tiles), training   one idea each, torch only
+    floor 0  datasets, models, losses, logits, kernels (tiles), separation, training, pixels   one idea each, torch only
     yard     sweeps (dispatch, cluster, rows, rowprocess, codekeys), claims (claimfile, verdicts, ledgerpage),
-             plots, moving, costpage, downloads, places   durable rows, verdicts, figures, files: no maths
+             plots, moving, costpage, downloads, places, devices   durable rows, verdicts, figures, files: no maths
 
 A name always shows its room: ``from kdlib import logits, metrics``.
 """

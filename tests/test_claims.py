@@ -356,6 +356,13 @@ def test_a_record_is_judged_and_printed_outside_a_notebook(book, capsys):
     assert "[9 [8, 10]]" in capsys.readouterr().out
 
 
+def test_a_mean_over_seeds_is_recorded_with_its_t_interval(book, capsys):
+    assert claims.record_mean("one", [1.0, 1.1, 1.2]) == YES
+    half = 4.302652729911275 * 0.1 / 3**0.5  # t quantile of two degrees of freedom
+    assert capsys.readouterr().out == f"reproduced: one: One is < two. [1.1 [{1.1 - half:.4g}, {1.1 + half:.4g}]]\n"
+    assert claims.record_mean("one", [0.0, 4.0]) == OPEN
+
+
 @pytest.mark.parametrize("estimate", [1.0, math.nan, None])
 def test_smoke_is_always_not_tested_and_may_be_incomplete(book, monkeypatch, estimate):
     monkeypatch.setenv("KDLIB_PROFILE", "smoke")

@@ -60,12 +60,28 @@ def test_a_block_whose_convolutions_are_off_is_its_shortcut():
     torch.testing.assert_close(block(x).detach(), want, rtol=0, atol=0)
 
 
+@pytest.mark.parametrize("convolutions, side, flat", [(8, 32, 512), (2, 32, 128 * 64), (6, 16, 512), (1, 8, 64 * 16)])
+def test_vgg_has_the_layers_of_configuration_a(convolutions, side, flat):
+    # 8 convolutions are VGG-11's: 64, 128, 256, 256, 512 ... with five poolings; its three linear layers are narrower here
+    model = models.VGG(convolutions, size=side, generator=seeded())
+    channels = [layer.out_channels for layer in model.features if isinstance(layer, torch.nn.Conv2d)]
+    assert channels == [64, 128, 256, 256, 512, 512, 512, 512][:convolutions]
+    assert [layer.in_features for layer in model.head] == [flat, 512, 512] and model.head[-1].out_features == 2
+    x = torch.randn(3, 3, side, side, generator=seeded())
+    with torch.no_grad():
+        assert model(x).shape == (3, 2)
+        with torch.autocast("cpu", dtype=torch.bfloat16):
+            assert model(x).dtype == torch.float32
+
+
 def test_a_network_is_drawn_from_its_generator_alone():
     before = torch.get_rng_state()
     a, b, other = (models.ResNet(8, width=4, generator=seeded(seed)).state_dict() for seed in (0, 0, 1))
     assert all(torch.equal(a[name], b[name]) for name in a)
     assert not torch.equal(a["conv.weight"], other["conv.weight"])
     assert torch.equal(before, torch.get_rng_state())
+    c, d = (models.VGG(2, width=2, generator=seeded(seed)).state_dict() for seed in (0, 0))
+    assert all(torch.equal(c[name], d[name]) for name in c) and torch.equal(before, torch.get_rng_state())
     spread = models.ResNet(20, generator=seeded()).blocks[6].conv1.weight.std().item()  # 32 to 64 channels
     assert abs(spread / math.sqrt(2 / (9 * 64)) - 1) < 0.021  # 18,432 draws: four standard errors are 0.021
 
@@ -86,6 +102,7 @@ def test_logits_keep_full_precision_under_autocast():
         (lambda: models.ResNet(18, generator=seeded()), r"depth must be 6k \+ 2 .* got 18"),
         (lambda: models.ResNet(2, generator=seeded()), r"depth must be 6k \+ 2 .* got 2"),
         (lambda: models.ResNet(8, width=0, generator=seeded()), "at least 1, got 0"),
+        (lambda: models.VGG(9, generator=seeded()), "convolutions must be in 1 … 8 .* got 9, 64"),
         (lambda: models.NTKMLP(0, 4, generator=seeded()), "at least 1, got 0, 4 and 2"),
         (lambda: models.NTKMLP(2, 4, activation="tanh", generator=seeded()), "one of relu, erf, got 'tanh'"),
         (lambda: models.NTKMLP(2, 4, sigma_w=0.0, generator=seeded()), "sigma_w must be > 0 and sigma_b >= 0, got 0.0"),

@@ -114,6 +114,41 @@ def test_checkpoints_are_the_states_on_the_way():
     assert each.shape == (3, len(x), 10) and torch.equal(each[2], last) and not torch.equal(each[1], last)
 
 
+def test_patience_keeps_the_best_pass_and_stops_after_it(monkeypatch):
+    told = iter([0.4, 0.2, 0.3, 0.2, 0.1, 0.0])  # held-out errors by pass; the fifth and sixth are never reached
+    x, y = images(n=40)
+    states, model = [], small_resnet()
+
+    def predict(network, inputs, **_):
+        states.append(training._copy(network))
+        right = round(10 * (1 - next(told)))
+        return F.one_hot(torch.where(torch.arange(10) < right, y[30:], (y[30:] + 1) % 10), 10).float()
+
+    monkeypatch.setattr(training, "predict", predict)
+    errors = training.fit_patiently(model, x[:30], (y[:30],), cross_entropy, (x[30:], y[30:]), epochs=9, patience=2,
+                                    batch_size=16, learning_rate=1e-2, generator=seeded(1))
+    assert errors == pytest.approx([0.4, 0.2, 0.3, 0.2])
+    assert all(torch.equal(states[1][name], value) for name, value in model.state_dict().items())
+    assert not model.training and not torch.equal(states[1]["conv.weight"], states[3]["conv.weight"])
+
+
+def test_patient_training_is_adam_with_an_l2_penalty_in_whole_batches():
+    x, y = torch.randn(10, 3, generator=seeded()), torch.randint(2, (10,), generator=seeded(1))
+    nets = [torch.nn.Linear(3, 2) for _ in range(2)]
+    nets[1].load_state_dict(nets[0].state_dict())
+    training.fit_patiently(nets[0], x, (y,), cross_entropy, (x, y), epochs=1, patience=1, batch_size=4, learning_rate=0.1,
+                           weight_decay=0.3, generator=seeded(2))
+    order = torch.randperm(10, generator=seeded(2))
+    mean, square = ([torch.zeros_like(p) for p in nets[1].parameters()] for _ in range(2))
+    for t, index in enumerate((order[:4], order[4:8]), start=1):
+        loss = F.cross_entropy(nets[1](x[index]), y[index])
+        for k, (p, g) in enumerate(zip(nets[1].parameters(), torch.autograd.grad(loss, list(nets[1].parameters())))):
+            g = g + 0.3 * p.detach()
+            mean[k], square[k] = 0.9 * mean[k] + 0.1 * g, 0.999 * square[k] + 0.001 * g**2
+            p.data -= 0.1 * (mean[k] / (1 - 0.9**t)) / ((square[k] / (1 - 0.999**t)).sqrt() + 1e-8)
+    torch.testing.assert_close(nets[0].weight, nets[1].weight, rtol=1e-5, atol=1e-6)
+
+
 def test_predict_is_evaluation_without_traces():
     x, _ = images()
     model = small_resnet().train()
@@ -208,6 +243,16 @@ def test_bfloat16_follows_the_processor(monkeypatch, found, want):
     assert devices.has_bfloat16("cpu") is want
 
 
+def test_noisy_images_have_the_variance_asked_and_are_standardised_by_the_known_ones():
+    grey = torch.full((400, 1, 8, 8), 51, dtype=torch.uint8)
+    grey[200:] = 204  # unknown images are brighter
+    x = pixels.noisy(grey, variance=0.04, pooled=2, known=200, generator=seeded())
+    assert x.shape == (400, 1, 4, 4) and abs(x[:200].mean()) < 1e-5 and abs(x[:200].std() - 1) < 1e-5
+    assert abs(x[200:].mean() - (0.8 - 0.2) / 0.2) < 0.1  # in units of the noise, .2, drawn after the averaging
+    still = pixels.noisy(grey, variance=0.0, known=400, generator=seeded())
+    assert torch.allclose(still.flatten()[[0, -1]].abs(), torch.ones(2), atol=1e-3)
+
+
 @pytest.mark.parametrize(
     "call, rule",
     [
@@ -215,6 +260,10 @@ def test_bfloat16_follows_the_processor(monkeypatch, found, want):
         (lambda: pixels.standardise(torch.zeros(2, 3, 4, 4), 0, 1), "must be uint8 .* got torch.float32"),
         (lambda: pixels.channel_moments(torch.zeros(2, 4, 4).byte()), r"must be uint8 .* shape \(2, 4, 4\)"),
         (lambda: pixels.crop_and_flip(torch.zeros(2, 3, 4, 4), padding=-1, generator=seeded()), "at least 0, got -1"),
+        (lambda: pixels.noisy(torch.zeros(2, 3, 4, 4).byte(), variance=-1, known=1, generator=seeded()), "at least 0, got -1"),
+        (lambda: fit_patiently(patience=0), "at least 1, got 1 and 0"),
+        (lambda: fit_patiently(targets=(torch.zeros(3).long(),)), r"must have 4 entries like inputs, got \[3\]"),
+        (lambda: fit_patiently(inputs=torch.full((4, 1), float("nan"))), "loss must stay finite, got nan in pass 1"),
         (lambda: training.one_cycle(5, 5), "step must be in 0 … steps - 1 = 4, got 5"),
         (lambda: training.one_cycle(0, 5, warm_up=1.0), r"warm_up must be in \[0, 1\), got 1.0"),
         (lambda: run_fit(targets=(torch.zeros(3),)), r"must have 4 entries like inputs, got \[3\]"),
@@ -231,3 +280,8 @@ def run_fit(inputs=torch.ones(4, 1), targets=(torch.ones(4, 1),), **options):
     model = torch.nn.Linear(1, 1)
     training.fit(model, inputs, targets, lambda z, y: (z - y).square(), steps=2, batch_size=2, learning_rate=0.1,
                  generator=seeded(), **options)
+
+
+def fit_patiently(inputs=torch.ones(4, 1), targets=(torch.zeros(4).long(),), patience=1):
+    training.fit_patiently(torch.nn.Linear(1, 2), inputs, targets, cross_entropy, (torch.ones(2, 1), torch.zeros(2)), epochs=1,
+                           patience=patience, batch_size=2, learning_rate=0.1, generator=seeded())
