@@ -18,7 +18,7 @@ class Margin(NamedTuple):
 
 
 class LeastNorm(NamedTuple):
-    """``weights`` q ``(n,)`` on the simplex, its objective ``upper`` and the certificate ``lower`` <= minimum."""
+    """``lower`` <= minimum <= ``upper``, and the ``weights`` q ``(n,)`` on the simplex whose field gives every point ``lower``."""
 
     weights: torch.Tensor
     lower: float
@@ -126,9 +126,9 @@ def least_mean_norm(points, gates, measure, *, tolerance=0.01, steps=2000):
     for _ in range(steps):
         v, norms = _pull(points, gates, lead)
         F, slope = measure @ norms, ((v @ points.T) * gates).T @ measure
-        lower = max(lower, slope.min().item())
-        if F < upper:
-            best, upper = lead, F.item()
+        upper = min(upper, F.item())
+        if slope.min() > lower:
+            best, lower = lead, slope.min().item()
         if upper - lower <= tolerance * abs(upper):
             break
         while True:  # the least curvature for which the parabola is above F
