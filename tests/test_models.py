@@ -66,6 +66,9 @@ def test_vgg_has_the_layers_of_configuration_a(convolutions, side, flat):
     model = models.VGG(convolutions, size=side, generator=seeded())
     channels = [layer.out_channels for layer in model.features if isinstance(layer, torch.nn.Conv2d)]
     assert channels == [64, 128, 256, 256, 512, 512, 512, 512][:convolutions]
+    pooled = "".join("C" if isinstance(layer, torch.nn.Conv2d) else "P" for layer in model.features
+                     if isinstance(layer, (torch.nn.Conv2d, torch.nn.MaxPool2d)))
+    assert "CPCPCCPCCPCCP".startswith(pooled.rstrip("P"))
     assert [layer.in_features for layer in model.head] == [flat, 512, 512] and model.head[-1].out_features == 2
     x = torch.randn(3, 3, side, side, generator=seeded())
     with torch.no_grad():
