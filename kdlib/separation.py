@@ -52,14 +52,15 @@ def directions_and_arcs(inputs):
     return torch.stack([middle.cos(), middle.sin()], dim=1), width / (2 * math.pi)
 
 
-def pull(inputs, labels, convex_weights, directions):
-    r"""The field :math:`v(z) = g(z) / \|g(z)\|` with :math:`g(z) = \sum_i q_i y_i x_i 1[z \cdot x_i > 0]`.
+def pull(inputs, labels, convex_weights, directions, *, softening=0.0):
+    r"""The field :math:`v(z) = g(z) / \sqrt{\|g(z)\|^2 + s^2}` with :math:`g(z) = \sum_i q_i y_i x_i 1[z \cdot x_i > 0]`.
 
     Args:
         inputs: ``(n, d)``.
         labels: ±1, ``(n,)``.
         convex_weights: q, ``(n,)``.
         directions: z, ``(M, d)``.
+        softening: s in units of the mean of :math:`\|g\|` over the directions; 0 makes v a unit vector wherever g is not 0.
 
     Returns:
         v ``(M, d)``, zero where g is, and :math:`\|g\|` ``(M,)``.
@@ -67,7 +68,8 @@ def pull(inputs, labels, convex_weights, directions):
     Source: Mandal, Lin & Srikant 2025, Assumption 1; the best v against given q.
     """
     gates = (directions @ inputs.T > 0).to(inputs.dtype)
-    return _pull(inputs * labels[:, None], gates, convex_weights)
+    g, norms = _pull(inputs * labels[:, None], gates, convex_weights)
+    return _soften(g, norms, softening * norms.mean()), norms
 
 
 def interval(inputs, labels, convex_weights, directions, *, confidence=0.95):
@@ -75,7 +77,8 @@ def interval(inputs, labels, convex_weights, directions, *, confidence=0.95):
 
     :math:`E_z \|g(z)\|` is at least γ, and the field that q pulls gives no more than γ to some input. So the mean of
     :math:`\|g\|`, raised by its error, is the upper end, and the least of the n inputs' mean gains, each lowered by its
-    error at level 1 − (1 − confidence) / 2n, the lower one.
+    error at level 1 − (1 − confidence) / 2n, the lower one. The field is softened by a two-hundredth of the mean norm:
+    where g vanishes, as it does on symmetric data, a unit vector would be noise.
 
     Args:
         inputs: ``(n, d)``.
@@ -91,7 +94,7 @@ def interval(inputs, labels, convex_weights, directions, *, confidence=0.95):
     """
     M, sums = len(directions), torch.zeros(2, len(inputs) + 1, dtype=torch.float64, device=inputs.device)
     for some in directions.split(4096):
-        v, norms = pull(inputs, labels, convex_weights, some)
+        v, norms = pull(inputs, labels, convex_weights, some, softening=0.005)
         seen = torch.cat([(v @ inputs.T) * (some @ inputs.T > 0) * labels, norms[:, None]], dim=1).double()
         sums += torch.stack([seen.sum(0), seen.square().sum(0)])
     mean = sums[0] / M
@@ -104,8 +107,9 @@ def interval(inputs, labels, convex_weights, directions, *, confidence=0.95):
 def least_mean_norm(points, gates, measure, *, tolerance=0.01, steps=2000):
     r"""The convex weights q with the least :math:`F(q) = \sum_k w_k \| \sum_i q_i g_{ki} a_i \|`, with a certificate.
 
-    Accelerated projected gradient with restarts. The gradient at q is what every point would get from the field that q
-    pulls, so its least entry is a lower bound of the minimum: it stops when that is within ``tolerance`` of F.
+    Accelerated projected gradient with restarts, on norms :math:`\sqrt{\|g\|^2 + s^2}` with s half the tolerance times F,
+    since F has kinks where a norm vanishes. The gradient at q is what every point would get from the field that q pulls,
+    so its least entry is a lower bound of the minimum: it stops when that is within ``tolerance`` of F.
 
     Args:
         points: a, ``(n, d)``.
@@ -117,16 +121,18 @@ def least_mean_norm(points, gates, measure, *, tolerance=0.01, steps=2000):
     Returns:
         ``LeastNorm(weights, lower, upper)``.
 
-    Source: O'Donoghue & Candes 2015 (adaptive restart); the bound is the minimax theorem's.
+    Source: Nesterov 2005 (smoothing); O'Donoghue & Candes 2015 (adaptive restart); the bound is the minimax theorem's.
     """
     n = len(points)
     q = lead = points.new_full((n,), 1 / n)
     best, curvature, momentum, lower = q, 1.0, 1.0, -math.inf
     upper = math.inf
     for _ in range(steps):
-        v, norms = _pull(points, gates, lead)
-        F, slope = measure @ norms, ((v @ points.T) * gates).T @ measure
-        upper = min(upper, F.item())
+        g, norms = _pull(points, gates, lead)
+        upper = min(upper, (measure @ norms).item())
+        soft = tolerance / 2 * upper
+        v = _soften(g, norms, soft)
+        S, slope = measure @ (norms.square() + soft**2).sqrt(), ((v @ points.T) * gates).T @ measure
         if slope.min() > lower:
             best, lower = lead, slope.min().item()
         if upper - lower <= tolerance * abs(upper):
@@ -134,8 +140,9 @@ def least_mean_norm(points, gates, measure, *, tolerance=0.01, steps=2000):
         while True:  # the least curvature for which the parabola is above F
             new = _onto_simplex(lead - slope / curvature)
             change = new - lead
-            bound = F + slope @ change + curvature / 2 * change.square().sum()
-            if measure @ _pull(points, gates, new)[1] <= bound + 1e-12 * F or curvature > 1e12:
+            bound = S + slope @ change + curvature / 2 * change.square().sum()
+            there = measure @ (_pull(points, gates, new)[1].square() + soft**2).sqrt()
+            if there <= bound + 1e-6 * tolerance * S or curvature > 1e12:
                 break
             curvature *= 2
         restart = (lead - new) @ (new - q) > 0
@@ -147,8 +154,11 @@ def least_mean_norm(points, gates, measure, *, tolerance=0.01, steps=2000):
 
 def _pull(points, gates, q):
     g = (gates * q) @ points
-    norms = g.norm(dim=1)
-    return g / norms.clamp(min=torch.finfo(g.dtype).tiny)[:, None], norms
+    return g, g.norm(dim=1)
+
+
+def _soften(g, norms, soft):
+    return g / (norms.square() + soft**2).sqrt().clamp(min=torch.finfo(g.dtype).tiny)[:, None]
 
 
 def _onto_simplex(v):

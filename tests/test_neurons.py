@@ -83,6 +83,12 @@ def test_margins_in_closed_form():
     assert twice[0] / twice[1] == pytest.approx(2, rel=0.03)
 
 
+def test_symmetric_data_have_kinks_and_a_margin_all_the_same():
+    z = torch.randn(2, 5000, 4, generator=seeded(5), dtype=torch.float64)
+    found = metrics.margin(*neurons.noisy_xor(4), z[0], fresh=z[1])
+    assert 0.99 * found.upper <= found.lower and found.low > 0.8 * found.upper > 1 / (60 * 4)
+
+
 def test_arcs_weigh_the_circle_as_many_directions_do():
     x = torch.cat([sphere(5, 2), -sphere(1, 2)])  # a point and its opposite share their line
     directions, measure = separation.directions_and_arcs(x)
