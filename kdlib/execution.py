@@ -118,7 +118,8 @@ def provenance(chapter, profile, values, changed):
     record["seeds"] = values.get("seeds")
     record["data"] = None
     if "dataset" in values:
-        images = datasets.load(values["dataset"])
+        options = next(rule for rule in chapters.parameters(chapter)["dataset"].rules if rule.startswith("one of "))
+        images = datasets.load(values["dataset"], real=options.split(", ")[-1])  # what auto looks for is named last
         record["data"] = {"name": images.name, "checksum": images.checksum}
     record["versions"] = {"python": platform.python_version()}
     record["versions"] |= {name: version(name) for name in ("kdlib", "torch", "numpy", "scipy", "distributed")}

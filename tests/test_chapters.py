@@ -5,8 +5,10 @@ import re
 import jupytext
 import nbformat
 import pytest
-from kdlib import chapters, execution
+from kdlib import chapters, datasets, execution
 from kdlib.__main__ import main
+
+digits = datasets.load("digits")
 
 CELL = """
 ```{code-cell}
@@ -139,3 +141,11 @@ def test_a_chapter_stays_small(name):
     cells = [c.source.strip().splitlines() for c in execution.notebook(name).cells if c.cell_type == "code"]
     assert len(cells) <= 15 and sum(map(len, cells)) <= 150 and max(map(len, cells)) <= 15
     assert all(len(line) <= 120 for lines in cells for line in lines)
+
+
+@pytest.mark.parametrize(("name", "real"), [("05_neurons", "mnist"), ("09_resnet_cifar", "cifar10")])
+def test_the_record_names_the_data_that_the_chapter_itself_takes(name, real, monkeypatch):
+    asked = []
+    monkeypatch.setattr(datasets, "load", lambda dataset, real: asked.append((dataset, real)) or digits)
+    made = execution.provenance(name, "laptop", {"dataset": "auto", "device": "cpu", "seeds": 3}, [])
+    assert asked == [("auto", real)] and made["data"] == {"name": "digits", "checksum": digits.checksum}
