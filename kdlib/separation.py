@@ -126,7 +126,7 @@ def least_mean_norm(points, gates, measure, *, tolerance=0.01, steps=2000):
     n = len(points)
     q = lead = points.new_full((n,), 1 / n)
     best, curvature, momentum, lower = q, 1.0, 1.0, -math.inf
-    upper = math.inf
+    upper, rounding = math.inf, 8 * torch.finfo(points.dtype).eps
     for _ in range(steps):
         g, norms = _pull(points, gates, lead)
         upper = min(upper, (measure @ norms).item())
@@ -142,7 +142,7 @@ def least_mean_norm(points, gates, measure, *, tolerance=0.01, steps=2000):
             change = new - lead
             bound = S + slope @ change + curvature / 2 * change.square().sum()
             there = measure @ (_pull(points, gates, new)[1].square() + soft**2).sqrt()
-            if there <= bound + 1e-6 * tolerance * S or curvature > 1e12:
+            if there <= bound + rounding * S or curvature > 1e12:
                 break
             curvature *= 2
         restart = (lead - new) @ (new - q) > 0
