@@ -63,33 +63,38 @@ class TwoLayerReLU(nn.Module):
     .. math:: f(x; W, a) = \frac1{\sqrt m} \sum_{j=1}^m a_j \max(W_j \cdot x, 0)
 
     The start is symmetric: for j up to m / 2, :math:`W_j = W_{j + m/2} \sim N(0, I_d)` and
-    :math:`a_j = -a_{j + m/2} \in \{-1, 1\}`, so that the untrained network is zero everywhere.
+    :math:`a_j = -a_{j + m/2} \in \{-1, 1\}`, so that the untrained network is zero everywhere. Without the symmetry all m
+    directions and signs are drawn.
 
     ``hidden`` ``(m, d)`` is W, ``start`` its value at the start, ``signs`` ``(m,)`` is a. ``counts`` ``(m,)`` says for how
     many neurons a row stands: one, except in what :func:`condense` makes; ``width`` is m, whatever the number of rows.
 
     Args:
         inputs: input dimension d, at least 1.
-        width: m, even and at least 2.
+        width: m, at least 2 and, if symmetric, even.
         generator: draws signs and weights; parameters live on its device.
+        symmetric: whether the start is.
         dtype: of the parameters.
 
     Raises:
-        ValueError: ``inputs`` is below 1, or ``width`` is not an even number from 2 on.
+        ValueError: ``inputs`` is below 1, or ``width`` below 2, or odd in a symmetric network.
 
     Source: Mandal, Lin & Srikant 2025, Section 2; they name neither bias nor outer training, and there is none.
     """
 
-    def __init__(self, inputs, width, *, generator, dtype=torch.float32):
+    def __init__(self, inputs, width, *, generator, symmetric=True, dtype=torch.float32):
         super().__init__()
-        if inputs < 1 or width < 2 or width % 2:
-            raise ValueError(f"inputs must be at least 1 and width even and at least 2, got {inputs} and {width}")
-        options = dict(generator=generator, device=generator.device)
-        signs = 2.0 * torch.randint(2, (width // 2,), **options).to(dtype) - 1
-        start = torch.randn(width // 2, inputs, dtype=dtype, **options).repeat(2, 1)
+        if inputs < 1 or width < 2 or (symmetric and width % 2):
+            even = "even and " if symmetric else ""
+            raise ValueError(f"inputs must be at least 1 and width {even}at least 2, got {inputs} and {width}")
+        drawn, options = width // 2 if symmetric else width, dict(generator=generator, device=generator.device)
+        signs = 2.0 * torch.randint(2, (drawn,), **options).to(dtype) - 1
+        start = torch.randn(drawn, inputs, dtype=dtype, **options)
+        if symmetric:
+            signs, start = torch.cat([signs, -signs]), start.repeat(2, 1)
         self.width, self.hidden = width, nn.Parameter(start.clone())
         self.register_buffer("start", start)
-        self.register_buffer("signs", torch.cat([signs, -signs]))
+        self.register_buffer("signs", signs)
         self.register_buffer("counts", torch.ones_like(self.signs))
 
     def forward(self, x):

@@ -75,7 +75,7 @@ def teach(seed, *, digits, width, epochs, learning_rate, device, data):
     return {"logits": training.predict(teacher, x[:n]).cpu(), "accuracy": _accuracy(training.predict(teacher, xt), yt)}
 
 
-def students(seeds, *, digits, widths, temperatures, step, radius, stops, device, data):
+def students(seeds, *, digits, widths, temperatures, step, radius, stops, symmetric, device, data):
     r"""Students of every seed, width and kind of label in one stack of projected gradient descent.
 
     Args:
@@ -86,6 +86,7 @@ def students(seeds, *, digits, widths, temperatures, step, radius, stops, device
         step: k step sizes η.
         radius: k radii B.
         stops: growing numbers of updates after which the accuracies are taken.
+        symmetric: whether neurons start in pairs of opposite signs, as in the paper.
         device: where to compute.
         data: of :func:`task`, with ``<digits>_logits``.
 
@@ -101,7 +102,7 @@ def students(seeds, *, digits, widths, temperatures, step, radius, stops, device
     labels = torch.stack([torch.sigmoid(taught / T) if T else y for T in temperatures], dim=1)
     start = lambda seed: torch.Generator().manual_seed(seed)  # noqa: E731
     kinds = len(temperatures)
-    nets = [models.TwoLayerReLU(x.shape[1], m, generator=start(seed)).to(device)
+    nets = [models.TwoLayerReLU(x.shape[1], m, generator=start(seed), symmetric=symmetric).to(device)
             for seed in seeds for m in widths for _ in range(kinds)]
     copies, found, done = len(nets) // kinds, [], 0
     for stop in stops:

@@ -31,6 +31,8 @@ def test_the_start_is_symmetric_and_zero_everywhere():
         net.hidden += 0.1
     by_hand = sum(a * max((w @ x).item(), 0) for a, w in zip(net.signs, net.hidden) for x in [sphere(1, 5)[0]]) / 6**0.5
     assert net(sphere(1, 5)).item() == pytest.approx(by_hand.item(), rel=1e-12)
+    other = models.TwoLayerReLU(5, 7, generator=seeded(), symmetric=False)
+    assert len(other.start.unique(dim=0)) == 7 and len(other.signs) == 7 and other(sphere(1, 5).float()).abs() > 1e-3
 
 
 def test_a_stack_of_networks_goes_the_way_of_each_alone():
@@ -171,15 +173,19 @@ def test_the_table_task_keeps_its_parts_apart_and_turns_without_loss():
 
 def test_students_in_company_are_students_alone():
     data = digits() | {"all_logits": torch.linspace(-3, 3, 30)}
-    options = dict(digits="all", step=[30.0, 10.0], radius=[5.0, 100.0], temperatures=[0.0, 2.0], device="cpu", data=data)
+    options = dict(digits="all", step=[30.0, 10.0], radius=[5.0, 100.0], temperatures=[0.0, 2.0], symmetric=True, device="cpu",
+                   data=data)
     both = threshold.students([0, 1], widths=[4, 8], stops=[3, 6], **options)
     alone = threshold.students([1], widths=[8], stops=[6], **options)[0]
     assert both[1]["test"].shape == (2, 2, 2) and torch.allclose(both[1]["test"][1, :, 1:], alone["test"][0], atol=1e-9)
     assert not torch.equal(both[0]["validation"], both[1]["validation"])
+    single = threshold.students([1], widths=[8], stops=[6], **options | {"symmetric": False})[0]
+    assert not torch.equal(single["test"], alone["test"])
 
 
 @pytest.mark.parametrize(("call", "told"), [
     (lambda: models.TwoLayerReLU(3, 5, generator=seeded()), "even and at least 2, got 3 and 5"),
+    (lambda: models.TwoLayerReLU(3, 1, generator=seeded(), symmetric=False), "width at least 2, got 3 and 1"),
     (lambda: models.condense([network(4), network(6)], sphere(3, 5), 1.0), "untrained networks of one width"),
     (lambda: models.condense([network(4)], sphere(3, 5), INF), "finite and > 0, got inf"),
     (lambda: training.projected_gradient_descent([network(4)], sphere(3, 5), torch.full((3,), 2.0), step=1.0, radius=1.0, steps=1),
