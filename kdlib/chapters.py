@@ -136,7 +136,7 @@ def _scalar(name, default, value, prefix):
 
 
 def _obey(name, value, rule):
-    """Raise unless ``value`` keeps one rule of a parameters cell: ``in (0, 1]``, ``one of a, b``, ``2 to 8 values``."""
+    """Raise unless ``value`` keeps one rule of a parameters cell: ``in (0, 1]``, ``even``, ``one of a, b``, ``2 to 8 values``."""
     if found := re.fullmatch(r"(\d+) to (\d+) values", rule):
         if not int(found[1]) <= len(value) <= int(found[2]):
             raise ValueError(f"{name} must have {rule}; got {len(value)}")
@@ -150,6 +150,10 @@ def _obey(name, value, rule):
             below = item <= high if found[4] == "]" else item < high
             if not (above and below) or math.isnan(item):
                 raise ValueError(f"{name} must be {rule}; got {item}")
+    elif rule == "even":
+        for item in items:
+            if item % 2:
+                raise ValueError(f"{name} must be even; got {item}")
     elif found := re.fullmatch(r"one of (.+)", rule):
         allowed = [word.strip() for word in found[1].split(",")]
         for item in items:

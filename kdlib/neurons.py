@@ -88,7 +88,8 @@ def infinite_teacher(inputs, labels):
         labels: ±1, ``(n,)``.
 
     Returns:
-        :class:`InfiniteTeacher`; every :math:`y_i z_i \ge \gamma`, exact by arcs to a relative 10⁻⁴.
+        :class:`InfiniteTeacher`; every :math:`y_i z_i \ge \gamma`, exact by arcs to a relative 10⁻⁴. Where no field
+        separates the data γ is 0, and the logits mean nothing.
 
     Source: Mandal, Lin & Srikant 2025, Section 2 and Assumption 1.
     """
@@ -96,7 +97,7 @@ def infinite_teacher(inputs, labels):
     found = metrics.margin(inputs, labels, directions, measure=measure, tolerance=1e-4)
     v, _ = separation.pull(inputs, labels, found.convex_weights, directions)
     logits = ((v @ inputs.T) * (directions @ inputs.T > 0)).T @ measure
-    return InfiniteTeacher((labels * logits).min().item(), logits, found.convex_weights)
+    return InfiniteTeacher(max((labels * logits).min().item(), 0.0), logits, found.convex_weights)
 
 
 def soft_risk_demand(beta, *, n, least_norm=1.0, delta=0.1):

@@ -18,7 +18,7 @@ def task(images, *, components, n_train):
 
     Args:
         images: ``datasets.Images``.
-        components: number of principal components that are kept, at most the pixels; all of them lose nothing.
+        components: number of principal components that are kept, all where there are fewer; all of them lose nothing.
         n_train: images for a student, the first ones of the task's training part.
 
     Returns:
@@ -48,12 +48,13 @@ def task(images, *, components, n_train):
     return made
 
 
-def teach(seed, *, digits, width, epochs, learning_rate, device, data):
-    """A wide teacher, trained on the labels of the whole training part by stochastic gradient descent.
+def teach(seed, *, digits, n, width, epochs, learning_rate, device, data):
+    """A wide teacher, trained on labels by stochastic gradient descent.
 
     Args:
         seed: of its start and the order of the images.
         digits: ``all`` or ``reduced``.
+        n: its images, the first ones of the training part, all of them if there are fewer.
         width: its neurons.
         epochs: passes in batches of 128, with ``training.fit``'s one-cycle rate.
         learning_rate: the peak of the cycle.
@@ -67,12 +68,12 @@ def teach(seed, *, digits, width, epochs, learning_rate, device, data):
     """
     draw = torch.Generator(devices.pick_device(device)).manual_seed(seed)
     x, y, xt, yt = (data[f"{digits}_{part}"].to(draw.device) for part in ("train_x", "train_y", "test_x", "test_y"))
+    students, x, y = x[: int(data[f"{digits}_students"])], x[:n], y[:n]
     teacher = models.TwoLayerReLU(x.shape[1], width, generator=draw)
     loss = lambda z, y: F.binary_cross_entropy_with_logits(z, y, reduction="none")  # noqa: E731
     training.fit(teacher, x, (y,), loss, steps=max(epochs * len(x) // 128, 1), batch_size=128, learning_rate=learning_rate,
                  weight_decay=0.0, generator=draw)
-    n = int(data[f"{digits}_students"])
-    return {"logits": training.predict(teacher, x[:n]).cpu(), "accuracy": _accuracy(training.predict(teacher, xt), yt)}
+    return {"logits": training.predict(teacher, students).cpu(), "accuracy": _accuracy(training.predict(teacher, xt), yt)}
 
 
 def students(seeds, *, digits, widths, temperatures, step, radius, stops, symmetric, device, data):

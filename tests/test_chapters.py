@@ -18,6 +18,7 @@ seeds = 3  # independent runs; in [1, 100]
 temperature = 5.0  # temperature T; in (0, inf)
 device = "auto"  # where to compute; one of auto, cpu, cuda
 plain = True  # draw it plainly
+widths = [2, 8]  # neurons; each even; each in [2, 64]
 ```
 """
 
@@ -72,6 +73,7 @@ def test_values_take_the_types_of_the_parameters_cell(book, name, text, value):
         ("ratios", "", "ratios must have 1 to 3 values; got 0"),
         ("seeds", "2.5", "seeds must be a whole number; got '2.5'"),
         ("seeds", True, "seeds must be a whole number; got True"),
+        ("widths", "4,7", "widths must be even; got 7"),
         ("seeds", "0", r"seeds must be in \[1, 100\]; got 0"),
         ("temperature", "hot", "temperature must be a number; got 'hot'"),
         ("temperature", "inf", r"temperature must be in \(0, inf\); got inf"),

@@ -80,7 +80,7 @@ def test_margins_in_closed_form():
     one = torch.tensor([[0.6, 0.8]]).double(), torch.ones(1).double()
     assert neurons.infinite_teacher(*one).gamma == pytest.approx(0.5, rel=1e-6)
     x, y = neurons.arcs(6, 3, 0.5)  # sin 3 theta: no odd harmonic above the first
-    assert neurons.infinite_teacher(x, y).gamma < 1e-3
+    assert neurons.infinite_teacher(x, y).gamma == 0 and metrics.margin(x, y, *separation.directions_and_arcs(x)[:1]).upper < 1e-3
     twice = [neurons.infinite_teacher(*neurons.arcs(4, 8, gap)).gamma for gap in (0.2, 0.1)]
     assert twice[0] / twice[1] == pytest.approx(2, rel=0.03)
 
@@ -181,6 +181,12 @@ def test_students_in_company_are_students_alone():
     assert not torch.equal(both[0]["validation"], both[1]["validation"])
     single = threshold.students([1], widths=[8], stops=[6], **options | {"symmetric": False})[0]
     assert not torch.equal(single["test"], alone["test"])
+
+
+def test_a_teacher_learns_from_its_own_number_of_images_and_teaches_all_students():
+    options = dict(digits="all", width=8, epochs=2, learning_rate=10.0, device="cpu", data=digits())
+    few, many = (threshold.teach(0, n=n, **options)["logits"] for n in (20, 1000))
+    assert few.shape == many.shape == (30,) and not torch.allclose(few, many)
 
 
 @pytest.mark.parametrize(("call", "told"), [
