@@ -7,6 +7,8 @@ import torch
 
 from kdlib import devices
 
+_CACHED = 2**21  # numbers that a processor's cache keeps between two passes over them, and that keep a GPU busy
+
 
 def one_cycle(step, steps, *, warm_up=0.2):
     r"""Share of the peak learning rate at step t of S: a straight climb, then half a cosine down to zero.
@@ -250,23 +252,29 @@ def projected_gradient_descent(networks, inputs, targets, *, step, radius, steps
     reach[a == 0] = 1  # idle rows of condensed networks
     weights = a * torch.cat([net.counts for net in nets])
     p = targets.expand(K, n) if targets.ndim == 1 else targets.T[order].contiguous()
-    U, H, G, norm = W - W0, inputs.new_empty(len(W), n), torch.empty_like(W), torch.empty_like(reach)
-    f, residual = inputs.new_empty(K, n), inputs.new_empty(K, n)
-    blocks = []  # networks of one size: outer weights (k, 1, m), outputs (k, 1, n), residuals, neurons (k, m, n)
-    for m in sorted(set(rows)):
-        k, first, row = rows.count(m), rows.index(m), sum(rows[: rows.index(m)])
-        neurons, group = slice(row, row + k * m), slice(first, first + k)
-        blocks.append((weights[neurons].view(k, 1, m), f[group, None], residual[group, None], H[neurons].view(k, m, n)))
+    U, G, norm = W - W0, torch.zeros_like(W), torch.empty_like(reach)
+    size = max(_CACHED // len(W), 256)  # samples at a time
+    memory, pieces = inputs.new_empty(len(W) * min(size, n)), []
+    for x, q in zip(inputs.split(size), p.split(size, dim=1)):
+        H, f, residual = memory[: len(W) * len(x)].view(-1, len(x)), x.new_empty(q.shape), x.new_empty(q.shape)
+        blocks = []  # networks of one size: outer weights (k, 1, m), outputs (k, 1, ·), residuals, neurons (k, m, ·)
+        for m in sorted(set(rows)):
+            k, first, row = rows.count(m), rows.index(m), sum(rows[: rows.index(m)])
+            neurons, group = slice(row, row + k * m), slice(first, first + k)
+            blocks.append((weights[neurons].view(k, 1, m), f[group, None], residual[group, None], H[neurons].view(k, m, -1)))
+        pieces.append((x, q, H, f, residual, blocks))
     for t in range(steps):
-        torch.mm(W, inputs.T, out=H).relu_()
-        for outer, outputs, _, active in blocks:
-            torch.bmm(outer, active, out=outputs)
+        for first, (x, q, H, f, residual, blocks) in enumerate(pieces):
+            torch.mm(W, x.T, out=H).relu_()
+            for outer, outputs, _, active in blocks:
+                torch.bmm(outer, active, out=outputs)
+            torch.sigmoid(f, out=residual).sub_(q)
+            for _, _, error, active in blocks:
+                torch.mul(active > 0, error, out=active)
+            torch.addmm(G, H, x, beta=min(first, 1), out=G)
         if watch is not None:
-            watch(t, f.T[:, back])
-        torch.sigmoid(f, out=residual).sub_(p)
-        for _, _, error, active in blocks:
-            torch.mul(active > 0, error, out=active)
-        U.addcmul_(slope, torch.mm(H, inputs, out=G), value=-1)
+            watch(t, torch.cat([piece[3] for piece in pieces], dim=1).T[:, back])
+        U.addcmul_(slope, G, value=-1)
         torch.linalg.vector_norm(U, dim=1, keepdim=True, out=norm)
         U.mul_(torch.div(reach, norm.clamp_(min=reach), out=norm))
         torch.add(W0, U, out=W)

@@ -35,8 +35,10 @@ def test_the_start_is_symmetric_and_zero_everywhere():
     assert len(other.start.unique(dim=0)) == 7 and len(other.signs) == 7 and other(sphere(1, 5).float()).abs() > 1e-3
 
 
-def test_a_stack_of_networks_goes_the_way_of_each_alone():
-    x, p = sphere(30, 5), torch.rand(30, 4, generator=seeded(1), dtype=torch.float64)
+@pytest.mark.parametrize("n", [30, 600])
+def test_a_stack_of_networks_goes_the_way_of_each_alone(n, monkeypatch):
+    monkeypatch.setattr(training, "_CACHED", 1)  # 600 samples go in three pieces
+    x, p = sphere(n, 5), torch.rand(n, 4, generator=seeded(1), dtype=torch.float64)
     widths, step, radius = [4, 8, 4, 2], [1.0, 5.0, 20.0, 3.0], [1.0, 0.5, INF, 0.1]
     nets, seen = [network(m, k) for k, m in enumerate(widths)], []
     training.projected_gradient_descent(nets, x, p, step=step, radius=radius, steps=20,
