@@ -10,10 +10,10 @@ MAKEFLAGS += --no-print-directory
 BUILD := _build/$(PROFILE)
 CHAPTERS := $(sort $(patsubst book/%.md,%,$(wildcard book/[0-9]*_*.md)))
 EXECUTED := $(CHAPTERS:%=$(BUILD)/book/%.ipynb)
-PAGES := _config.yml _toc.yml $(wildcard book/*.md book/*.yml book/*.bib book/_static/* book/_ext/* kdlib/*.py)
+PAGES := _config.yml _toc.yml $(wildcard book/*.md book/*.yml book/recorded/*.json book/*.bib book/_static/* book/_ext/* kdlib/*.py)
 READY := $(if $(filter .venv/bin/python,$(PYTHON)),.venv/ready)
 
-.PHONY: book test bench bench-peers data clean
+.PHONY: book test bench bench-peers trials data clean
 .DELETE_ON_ERROR:
 
 # Digests first: a chapter is executed again when its digest has changed. The cluster starts only if there is work.
@@ -37,6 +37,9 @@ bench: $(READY)
 
 bench-peers: $(READY) .venv-peers/ready
 	@$(PYTHON) benchmarks/peers/compare_kernels.py .venv-peers/bin/python
+
+trials: $(READY)
+	@$(PYTHON) -m kdlib.sweeps serve -- $(PYTHON) -m kdlib trials
 
 data: $(READY)
 	@$(PYTHON) -m kdlib.datasets $(NAMES)

@@ -102,6 +102,21 @@ def html(arguments):
     print(f"built {folder / 'html' / 'index.html'}")
 
 
+def try_again(arguments):
+    """``kdlib trials``: run the trials that are not recorded, or those that are named."""
+    from kdlib import execution, trials
+
+    known = [trial["name"] for trial in trials.read()]
+    for name in arguments.names or [name for name in known if name not in trials.recorded()]:
+        print(f"trial {name}", flush=True)
+        try:
+            made = trials.run(name, Path("_build") / "trials" / name)
+        except execution.ChapterFailed as error:
+            return _say(error)
+        print(f"{made['finding']} ({made['seconds']} s)", flush=True)
+    print(f"{len(trials.recorded())} of {len(known)} trials are recorded in book/recorded/trials.json")
+
+
 def figure(arguments):
     """``kdlib figure CHAPTER NAME FILE``: one figure of the built book as an SVG file."""
     import nbformat
@@ -116,10 +131,11 @@ def _parser():
     parser = argparse.ArgumentParser(prog="kdlib", description="Run chapters of the book with your parameters.")
     commands = parser.add_subparsers(required=True, metavar="COMMAND")
 
-    def command(name, function, text):
+    def command(name, function, text, profiled=True):
         sub = commands.add_parser(name, help=text, description=text)
         sub.set_defaults(command=function)
-        sub.add_argument("--profile", default=chapters.DEFAULT_PROFILE, help="laptop (default), smoke or paper")
+        if profiled:
+            sub.add_argument("--profile", default=chapters.DEFAULT_PROFILE, help="laptop (default), smoke or paper")
         return sub
 
     sub = command("run", run, "execute a chapter and write notebook, page and record")
@@ -127,10 +143,13 @@ def _parser():
     sub.add_argument("-p", "--parameter", nargs=2, action="append", default=[], metavar=("NAME", "VALUE"))
     sub.add_argument("--out", help="folder for what the run writes (default: out/CHAPTER)")
     sub.add_argument("--quiet", action="store_true", help="no progress bar")
-    command("list", list_chapters, "every chapter with its parameters, defaults and meanings")
+    command("list", list_chapters, "every chapter with its parameters, defaults and meanings", profiled=False)
     sub = command("claims", claims_report, "the verdict on every claim")
     sub.add_argument("--strict", action="store_true", help="fail when a verdict got worse than the committed baseline")
     sub.add_argument("--accept", action="store_true", help="write these verdicts as the baseline to commit")
+    sub = command("trials", try_again, "run chapters with the other parameters of book/trials.yml, and record what came out",
+                  profiled=False)
+    sub.add_argument("names", nargs="*", help="trials to run again (default: those that are not recorded)")
     sub = command("figure", figure, "write one figure of the built book to an SVG file")
     sub.add_argument("chapter")
     sub.add_argument("name", help="the figure's name, as fig-01-...")

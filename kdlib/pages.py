@@ -6,7 +6,7 @@ import copy
 import re
 from html import escape
 
-from kdlib import chapters
+from kdlib import chapters, trials
 
 # What shows a picture: an element, Markdown or a directive, or a place in which a script of the book draws.
 PICTURE = re.compile(
@@ -24,7 +24,7 @@ def dress(executed):
 
     Returns:
         A copy with the head line, one parameter card instead of the parameters cells, each figure's alt text and
-        drawer, and the chapter's verdicts at its end; and a list of problems, one line each.
+        drawer, and the chapter's verdicts and trials at its end; and a list of problems, one line each.
     """
     from nbformat.v4 import new_code_cell, new_markdown_cell
 
@@ -81,6 +81,8 @@ def dress(executed):
     problems += claims.check(record["chapter"], records)
     if records:
         page.cells.append(new_markdown_cell(claims.chapter_table(records), id="verdicts"))
+    if tried := trials.section(record["chapter"], records):
+        page.cells.append(new_markdown_cell(tried, id="trials"))
     return page, problems
 
 

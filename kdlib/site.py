@@ -1,6 +1,5 @@
 """From executed chapters to the book's HTML: gather the sources, build them strictly, and only then replace the old pages."""
 
-import ast
 import os
 import re
 import shutil
@@ -11,7 +10,7 @@ from pathlib import Path
 
 import yaml
 
-from kdlib import chapters, costpage, pages
+from kdlib import chapters, costpage, pages, trials
 
 
 class BuildFailed(Exception):
@@ -164,9 +163,7 @@ def _findings(executed):
     for path in sorted(executed.glob("[0-9]*.ipynb")):
         cells = nbformat.read(path, as_version=4).cells
         title = cells[0].source.splitlines()[0].removeprefix("# ")
-        outputs = [output for cell in cells for output in cell.get("outputs", [])]
-        found = [output for output in outputs if output.get("metadata", {}).get("scrapbook", {}).get("name") == "finding"]
-        said = ast.literal_eval(next(iter(found[-1].data.values()))) if found else "No finding is recorded."
+        said = trials.finding({"cells": cells}) or "No finding is recorded."
         lines.append(f"- **[{title}]({path.stem})**. {said}")
         failing = ledger[(ledger["chapter"] == path.stem) & (ledger["verdict"] == "not reproduced")]
         lines += [f"  - Does not hold: {row.statement} ({row.place})" for row in failing.itertuples()]
