@@ -106,15 +106,18 @@ def try_again(arguments):
     """``kdlib trials``: run the trials that are not recorded, or those that are named."""
     from kdlib import execution, trials
 
-    known = [trial["name"] for trial in trials.read()]
-    for name in arguments.names or [name for name in known if name not in trials.recorded()]:
+    known, kept = [trial["name"] for trial in trials.read()], trials.recorded()
+    if strange := [name for name in arguments.names if name not in known]:
+        raise ValueError(f"a trial is one of {', '.join(known)}; got {', '.join(strange)}")
+    status = 0
+    for name in arguments.names or [name for name in known if name not in kept]:
         print(f"trial {name}", flush=True)
         try:
-            made = trials.run(name, Path("_build") / "trials" / name)
+            trials.run(name, Path("_build") / "trials" / name)
         except execution.ChapterFailed as error:
-            return _say(error)
-        print(f"{made['finding']} ({made['seconds']} s)", flush=True)
-    print(f"{len(trials.recorded())} of {len(known)} trials are recorded in book/recorded/trials.json")
+            status = _say(error)  # the others are run all the same
+    print(f"{len(trials.recorded())} of {len(known)} trials are recorded in {trials.path()}")
+    return status
 
 
 def figure(arguments):

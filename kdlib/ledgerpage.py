@@ -8,7 +8,7 @@ from kdlib.verdicts import NO_CHAPTER, NOT_RUN, VERDICTS
 
 def as_line(made):
     """One recorded claim as a line of HTML: its verdict, what is claimed and where, and what was measured."""
-    measured = measured(made)
+    measured = quantity(made)
     return (
         f'<p class="{_classes("kd-verdict", made["verdict"])}" id="claim-{made["id"]}">{_badge(made["verdict"])} '
         f"{escape(made['statement'])} <small>{escape(PAPERS[made['paper']])}, {escape(made['place'])}."
@@ -18,7 +18,7 @@ def as_line(made):
 
 def as_text(made):
     """One claim as a line of plain text."""
-    measured = measured(made)
+    measured = quantity(made)
     return f"{made['verdict']}: {made['id']}: {made['statement']}{f' [{measured}]' if measured else ''}"
 
 
@@ -28,7 +28,7 @@ def chapter_table(records):
     rows = [
         f'<tr><td class="{_classes("kd-verdict", made["verdict"])}">{_badge(made["verdict"])}</td>'
         f'<th scope="row">{escape(made["statement"])} <small>{escape(made["place"])}</small></th>'
-        f"<td>{escape(rule_text(made['rule']))}</td><td>{escape(measured(made))}{_link(made, '')}</td></tr>"
+        f"<td>{escape(rule_text(made['rule']))}</td><td>{escape(quantity(made))}{_link(made, '')}</td></tr>"
         for made in sorted(records, key=lambda made: VERDICTS.index(made["verdict"]))
     ]
     caption = "<caption>The paper's claims that this chapter decides, the failing first</caption>"
@@ -44,7 +44,7 @@ def ledger_html(frame):
         f'<td class="{_classes("kd-verdict", made["verdict"])}">{_badge(made["verdict"])}</td>'
         f'<th scope="row">{escape(made["statement"])} '
         f"<small>{escape(PAPERS[made['paper']])}, {escape(made['place'])}</small></th>"
-        f"<td>{escape(rule_text(made['rule']))}</td><td>{escape(measured(made))}</td>"
+        f"<td>{escape(rule_text(made['rule']))}</td><td>{escape(quantity(made))}</td>"
         f"<td>{_link(made, made['chapter'] + '.html') or made['chapter']}</td></tr>"
         for made in frame.to_dict("records")
     ]
@@ -99,7 +99,7 @@ def shown(value, interval=None):
     return f"{value:.4g} {shown(interval)}" if interval else f"{value:.4g}"
 
 
-def measured(made):
+def quantity(made):
     """What was measured for a claim, in words: its estimate, names in the paper's order, its interval and its note."""
     estimate, rule = made["estimate"], made["rule"]
     if isinstance(estimate, dict):

@@ -12,7 +12,7 @@ from html import escape
 import yaml
 
 from kdlib import chapters, places
-from kdlib.ledgerpage import measured
+from kdlib.ledgerpage import quantity
 
 FIELDS = {"name", "chapter", "question", "parameters", "shows"}
 
@@ -30,8 +30,8 @@ def read():
     """
     from kdlib import claims
 
-    path, homes = places.book() / "trials.yml", {claim["id"]: claim["chapter"] for claim in claims.read()}
-    trials = yaml.safe_load(path.read_text(encoding="utf-8")) or [] if path.exists() else []
+    source, homes = places.book() / "trials.yml", {claim["id"]: claim["chapter"] for claim in claims.read()}
+    trials = yaml.safe_load(source.read_text(encoding="utf-8")) or [] if source.exists() else []
     for trial in trials:
         if set(trial) != FIELDS:
             raise ValueError(f"a trial has the fields {', '.join(sorted(FIELDS))}; got {', '.join(sorted(trial))}")
@@ -50,8 +50,7 @@ def read():
 
 def recorded():
     """What ``make trials`` kept, by the trial's name; only of trials whose parameters are still the same."""
-    path = _kept()
-    kept = json.loads(path.read_text(encoding="utf-8")) if path.exists() else {}
+    kept = json.loads(path().read_text(encoding="utf-8")) if path().exists() else {}
     known = {trial["name"]: trial["parameters"] for trial in read()}
     return {name: made for name, made in kept.items() if made["parameters"] == known.get(name)}
 
@@ -80,18 +79,17 @@ def run(name, folder):
         raise ValueError(f"a trial is one of {', '.join(trials)}; got {name!r}")
     trial = trials[name]
     values = chapters.check(trial["chapter"], trial["parameters"])
-    path = execution.execute(trial["chapter"], folder, values=values, progress=True)
-    executed = nbformat.read(path, as_version=4)
+    executed = nbformat.read(execution.execute(trial["chapter"], folder, values=values, progress=True), as_version=4)
     facts, found = executed.metadata["kdlib"], {one["id"]: one for one in claims.collect(executed)}
     made = {"parameters": trial["parameters"], "commit": facts["commit"], "date": datetime.date.today().isoformat(),
             "seeds": facts["seeds"], "data": facts["data"] and facts["data"]["name"],
             "seconds": round(facts["seconds"] + facts["rows_seconds"]), "finding": finding(executed),
             "claims": {one: {key: found[one][key] for key in ("estimate", "interval", "note")} for one in trial["shows"]}}
     kept = {one: record for one, record in recorded().items() if one != name} | {name: made}
-    spare = _kept().with_suffix(".new")
+    spare = path().with_suffix(".new")
     spare.write_text(json.dumps({one: kept[one] for one in trials if one in kept}, indent=1, ensure_ascii=False) + "\n",
                      encoding="utf-8")
-    spare.replace(_kept())
+    spare.replace(path())
     return made
 
 
@@ -137,7 +135,7 @@ def _card(trial, made, own):
         told += f"<p>{escape(made['finding'] or '')} <small>({escape(', '.join(filter(None, facts)))})</small></p>"
         rows = [
             f'<tr><th scope="row">{escape(own[one]["statement"])} <small>{escape(own[one]["place"])}</small></th>'
-            f"<td>{escape(measured(own[one] | {'note': None}))}</td><td>{escape(measured(own[one] | found | {'note': None}))}</td></tr>"
+            f"<td>{escape(quantity(own[one] | {'note': None}))}</td><td>{escape(quantity(own[one] | found | {'note': None}))}</td></tr>"
             for one, found in made["claims"].items() if one in own
         ]
         heads = "".join(f'<th scope="col">{head}</th>' for head in ("the paper says", "this page", "tried"))
@@ -147,5 +145,6 @@ def _card(trial, made, own):
             f"{told}</details>")
 
 
-def _kept():
+def path():
+    """The file that keeps what the trials measured."""
     return places.book() / "recorded" / "trials.json"
