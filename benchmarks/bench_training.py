@@ -3,8 +3,8 @@
 The plain way is what a first script does: a Dataset that crops and mirrors one image at a time, a DataLoader that puts
 them together, float32 in torch's usual order (NCHW), one SGD step a batch. Same network, batch size and optimiser.
 Run: ``python benchmarks/bench_training.py [batches]``. Ratios are of this run and this machine; only they count. How
-much bfloat16 can give is the processor's affair, so the same run also times one matrix product in both types: with AMX
-it is several times as fast in bfloat16, with avx512_bf16 alone twice, and convolutions are four fifths of the work.
+much bfloat16 can give is the processor's affair, so the same run also says what no loop can pass: the images per second
+if each multiplication of the network ran as fast as in one large bfloat16 product, and everything else took no time.
 """
 
 import statistics
@@ -14,6 +14,7 @@ from functools import partial
 
 import torch
 import torch.nn.functional as F
+from torch.utils.flop_counter import FlopCounterMode
 
 from kdlib import devices, losses, models, pixels, training
 
@@ -58,15 +59,23 @@ def kdlib_seconds(images, labels, teacher_logits, loss, batches):
     return time.perf_counter() - start
 
 
-def product_seconds(dtype, size=1024):
-    """One square matrix product, the best of ten."""
+def product_rate(dtype, size=1024):
+    """Operations a second of one square matrix product, the best of twenty."""
     a, b = (torch.ones(size, size, dtype=dtype) for _ in range(2))
     seconds = []
-    for _ in range(10):
+    for _ in range(20):
         start = time.perf_counter()
         a @ b
         seconds.append(time.perf_counter() - start)
-    return min(seconds)
+    return 2 * size**3 / min(seconds)
+
+
+def operations():
+    """Additions and multiplications of one image's pass forwards and backwards."""
+    model = models.ResNet(DEPTH, generator=torch.Generator().manual_seed(0)).eval()
+    with FlopCounterMode(display=False) as counter:
+        model(torch.zeros(1, 3, 32, 32)).sum().backward()
+    return counter.get_total_flops()
 
 
 def main(batches=8, repeats=3):
@@ -88,9 +97,11 @@ def main(batches=8, repeats=3):
                 if measured >= 0:
                     seconds[name].append(taken)
         plain, fast = (n / statistics.median(seconds[name]) for name in ("plain", "kdlib"))
-        product = product_seconds(torch.float32) / product_seconds(torch.bfloat16)
-        print(f"{threads} thread{'s' * (threads > 1)}: plain {plain:.0f} images/s, kdlib {fast:.0f} images/s, "
-              f"ratio {fast / plain:.2f} (a matrix product alone: {product:.2f})")
+        single, half = product_rate(torch.float32), product_rate(torch.bfloat16)
+        limit = (half if devices.has_bfloat16("cpu") else max(single, half)) / operations()
+        print(f"{threads} thread{'s' * (threads > 1)}: plain {plain:.0f} images/s, kdlib {fast:.0f} images/s, ratio "
+              f"{fast / plain:.2f}; at most {limit:.0f} images/s, ratio {limit / plain:.2f}, at the speed of a large "
+              f"product, which is {half / single:.2f} times as fast in bfloat16")
 
 
 if __name__ == "__main__":

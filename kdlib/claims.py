@@ -60,7 +60,7 @@ def record(claim_id, estimate, *, interval=None, figure=None, dataset=None):
         (unmet, verdicts.NOT_TESTED, f"needs {' and '.join(unmet)}"),
     )
     try:
-        found = next((verdicts.pass_over(rule, estimate, *why) for bars, *why in reasons if bars), None)
+        found = next((verdicts.pass_over(rule, estimate, *why, interval) for bars, *why in reasons if bars), None)
         found = found or verdicts.judge(rule, estimate, interval, _reference(claim["paper"], rule))
     except ValueError as error:
         raise ValueError(f"claim {claim_id}: {error}") from None

@@ -38,7 +38,7 @@ def write_twin(chapter):
     text = nbformat.writes(notebook(chapter)) + "\n"
     if not path.exists() or path.read_text(encoding="utf-8") != text:
         path.parent.mkdir(exist_ok=True)
-        _write(path, text)
+        write_whole(path, text)
 
 
 def execute(chapter, folder, *, profile=chapters.DEFAULT_PROFILE, values=None, progress=False):
@@ -89,7 +89,7 @@ def execute(chapter, folder, *, profile=chapters.DEFAULT_PROFILE, values=None, p
         except papermill.PapermillExecutionError as error:
             failed = folder / "failed" / out.name
             failed.parent.mkdir(exist_ok=True)
-            _write(failed, target.read_text(encoding="utf-8"))
+            write_whole(failed, target.read_text(encoding="utf-8"))
             first = next((line for line in error.source.splitlines() if line.strip()), "")
             where = f"{chapter}, code cell {error.exec_count} ({first.strip()[:60]})"
             raise ChapterFailed(f"{where}: {error.ename}: {str(error.evalue).strip()}; see {failed}") from None
@@ -97,7 +97,7 @@ def execute(chapter, folder, *, profile=chapters.DEFAULT_PROFILE, values=None, p
         record["rows_seconds"] = round(reused_seconds(Path(scratch) / "reused"), 1)
     executed.metadata.pop("papermill", None)
     executed.metadata["kdlib"] = record | {"seconds": round(time.perf_counter() - start, 1)}
-    _write(out, nbformat.writes(executed))
+    write_whole(out, nbformat.writes(executed))
     return out
 
 
@@ -149,8 +149,8 @@ def commit():
     return git[0] + ("+" if git[1] else "")
 
 
-def _write(path, text):
-    """Write a file so that it is there whole or not at all."""
+def write_whole(path, text):
+    """Write a text file so that it is there whole or not at all; an earlier one stays until then."""
     part = path.with_name(path.name + ".part")
     part.write_text(text, encoding="utf-8")
     os.replace(part, path)

@@ -64,7 +64,7 @@ def run(name, folder):
 
     Returns:
         A dict of ``parameters``, ``commit``, ``date``, ``seeds``, ``data``, ``seconds``, the chapter's ``finding`` and, by
-        id, the ``claims`` that the trial shows with ``estimate``, ``interval`` and ``note``.
+        id, the ``claims`` that the trial shows with ``estimate`` and ``interval``.
 
     Raises:
         ValueError: there is no such trial.
@@ -84,12 +84,10 @@ def run(name, folder):
     made = {"parameters": trial["parameters"], "commit": facts["commit"], "date": datetime.date.today().isoformat(),
             "seeds": facts["seeds"], "data": facts["data"] and facts["data"]["name"],
             "seconds": round(facts["seconds"] + facts["rows_seconds"]), "finding": finding(executed),
-            "claims": {one: {key: found[one][key] for key in ("estimate", "interval", "note")} for one in trial["shows"]}}
+            "claims": {one: {key: found[one][key] for key in ("estimate", "interval")} for one in trial["shows"]}}
     kept = {one: record for one, record in recorded().items() if one != name} | {name: made}
-    spare = path().with_suffix(".new")
-    spare.write_text(json.dumps({one: kept[one] for one in trials if one in kept}, indent=1, ensure_ascii=False) + "\n",
-                     encoding="utf-8")
-    spare.replace(path())
+    kept = {one: kept[one] for one in trials if one in kept}
+    execution.write_whole(path(), json.dumps(kept, indent=1, ensure_ascii=False) + "\n")
     return made
 
 
@@ -135,7 +133,7 @@ def _card(trial, made, own):
         told += f"<p>{escape(made['finding'] or '')} <small>({escape(', '.join(filter(None, facts)))})</small></p>"
         rows = [
             f'<tr><th scope="row">{escape(own[one]["statement"])} <small>{escape(own[one]["place"])}</small></th>'
-            f"<td>{escape(quantity(own[one] | {'note': None}))}</td><td>{escape(quantity(own[one] | found | {'note': None}))}</td></tr>"
+            + "".join(f"<td>{escape(quantity(own[one] | new | {'note': ''}))}</td>" for new in ({}, found)) + "</tr>"
             for one, found in made["claims"].items() if one in own
         ]
         heads = "".join(f'<th scope="col">{head}</th>' for head in ("the paper says", "this page", "tried"))

@@ -61,8 +61,8 @@ def judge(rule, estimate, interval=None, reference=None):
     return _JUDGES[rule["kind"]](rule, _plain(estimate), _plain(interval), reference)
 
 
-def pass_over(rule, estimate, verdict, note):
-    """A ``Judgement`` with a verdict that no rule gave; the estimate may be incomplete or absent.
+def pass_over(rule, estimate, verdict, note, interval=None):
+    """A ``Judgement`` with a verdict that no rule gave; estimate and interval may be incomplete or absent.
 
     Raises:
         ValueError: the estimate is not of the kind that the rule needs.
@@ -77,7 +77,7 @@ def pass_over(rule, estimate, verdict, note):
         return Judgement(verdict, {name: counts[name] for name in ("violations", "trials")}, None, note)
     values = _values(kind, estimate, None, finite=False)
     shown = {name: value if math.isfinite(value) else None for name, value in values.items()}
-    return Judgement(verdict, _shape(shown), None, note)
+    return Judgement(verdict, _shape(shown), _whole(interval, values), note)
 
 
 def regions(rule):
@@ -241,6 +241,14 @@ def _pairs(interval, values):
         if not numbers or not -math.inf < pair[0] <= pair[1] < math.inf:
             raise ValueError(f"an interval is (low, high), finite, with low <= high; got {pair!r}")
     return {name: tuple(map(float, given[name])) for name in values}
+
+
+def _whole(interval, values):
+    """The intervals of values that nobody judges, where there is one for each; else None."""
+    try:
+        return None if interval is None else _shape(_pairs(_plain(interval), values))
+    except ValueError:
+        return None
 
 
 def _counts(estimate):

@@ -390,6 +390,20 @@ def test_what_is_not_judged_may_be_incomplete_but_not_of_another_kind(book, monk
         claims.record("one", wrong)
 
 
+@pytest.mark.parametrize(
+    ("estimate", "interval", "kept"),
+    [
+        ({"a": 1.0, "b": 2.0}, {"a": (0.5, 1.5), "b": (1, 3)}, {"a": [0.5, 1.5], "b": [1.0, 3.0]}),
+        ({"a": 1.0}, {"a": (0.5, 1.5)}, {"a": [0.5, 1.5]}),
+        ({"a": 1.0, "b": 2.0}, {"a": (0.5, 1.5)}, None),
+        ({"a": 1.0}, {"a": (float("nan"), 1.5)}, None),
+        ({"a": 1.0}, None, None),
+    ],
+)
+def test_a_run_that_is_not_judged_keeps_its_intervals_where_they_are_whole(estimate, interval, kept):
+    assert verdicts.pass_over(NAMED, estimate, verdicts.OTHER_PARAMETERS, "why", interval).interval == kept
+
+
 def test_changed_parameters_are_another_run_and_the_device_is_not(book, monkeypatch):
     monkeypatch.setenv("KDLIB_CHANGED", "device,soft_ratios")
     assert claims.run_settings() == ("laptop", ["soft_ratios"])
