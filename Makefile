@@ -1,5 +1,10 @@
-# make book [PROFILE=laptop|smoke|paper] [PYTHON=...]   build the book;  make test   run the tests.
-# PYTHON names an environment that exists (conda, a CUDA image); without it .venv is made from the exact versions.
+# make book [PROFILE=laptop|smoke|paper]   build the book: _build/PROFILE/html/index.html
+# make test                                run the tests, the built smoke book in a browser included
+# make trials                              run what book/trials.yml tries and nothing has recorded yet
+# make data [NAMES="cifar10 mnist"]        download the image sets
+# make bench, make bench-peers             measure speed, and record it for the Cost page
+# make clean                               remove what was built, finished rows included
+# PYTHON=... names an environment that exists (conda, a CUDA image); without it .venv is made from the exact versions.
 
 PROFILE ?= laptop
 PYTHON ?= .venv/bin/python
@@ -10,17 +15,19 @@ MAKEFLAGS += --no-print-directory
 BUILD := _build/$(PROFILE)
 CHAPTERS := $(sort $(patsubst book/%.md,%,$(wildcard book/[0-9]*_*.md)))
 EXECUTED := $(CHAPTERS:%=$(BUILD)/book/%.ipynb)
-PAGES := _config.yml _toc.yml $(wildcard book/*.md book/*.yml book/recorded/*.json book/*.bib book/_static/* book/_ext/* kdlib/*.py)
+PAGES := _config.yml _toc.yml $(wildcard book/*.md book/*.yml book/profiles/*.yml book/recorded/*.json book/*.bib book/_static/* book/_ext/* kdlib/*.py)
 READY := $(if $(filter .venv/bin/python,$(PYTHON)),.venv/ready)
 
-.PHONY: book test bench bench-peers trials data clean
-.DELETE_ON_ERROR:
+.PHONY: help book test bench bench-peers trials data clean
+# Both are written whole or not at all, so an interrupted make deletes neither.
+.PRECIOUS: $(BUILD)/book/%.ipynb $(BUILD)/html/index.html
 
-# Digests first: a chapter is executed again when its digest has changed. The cluster starts only if there is work.
+# Digests first: a chapter is executed again when its digest has changed. The cluster starts only if there is work, as this
+# make's own child (exec), so that it notices when nobody waits for it any more.
 book: $(READY)
 	@$(PYTHON) -m kdlib keys --profile $(PROFILE)
 	@$(MAKE) -q $(BUILD)/html/index.html || \
-		$(PYTHON) -m kdlib.sweeps serve -- $(MAKE) -k -j $(JOBS) $(BUILD)/html/index.html
+		exec $(PYTHON) -m kdlib.sweeps serve -- $(MAKE) -k -j $(JOBS) $(BUILD)/html/index.html
 	@echo "$(BUILD)/html/index.html"
 
 $(BUILD)/html/index.html: $(EXECUTED) $(PAGES)
@@ -43,6 +50,9 @@ trials: $(READY)
 
 data: $(READY)
 	@$(PYTHON) -m kdlib.datasets $(NAMES)
+
+help:
+	@sed -n 's/^# //p' Makefile
 
 clean:
 	rm -rf _build

@@ -2,7 +2,9 @@
 
 import argparse
 import json
+import signal
 import sys
+import threading
 from pathlib import Path
 
 from kdlib import chapters
@@ -18,9 +20,12 @@ def main(argv=None):
         The exit status: 0, or 1 after one clear line on standard error (2 for words that make no command).
     """
     arguments = _parser().parse_args(argv)
+    if threading.current_thread() is threading.main_thread():
+        signal.signal(signal.SIGTERM, signal.default_int_handler)  # a build that is ended ends what it has begun
     try:
+        chapters.check_profile(getattr(arguments, "profile", chapters.DEFAULT_PROFILE))
         return arguments.command(arguments) or 0
-    except (ValueError, OSError) as error:
+    except (ValueError, OSError, chapters.Failed) as error:
         return _say(error)
     except KeyboardInterrupt:
         return _say("interrupted; what had finished is kept")
@@ -29,6 +34,9 @@ def main(argv=None):
 def run(arguments):
     """``kdlib run CHAPTER -p NAME VALUE``: the chapter's page for other parameters, with its record, in ``--out``."""
     chapter = chapters.find(arguments.chapter)
+    given = [name for name, _ in arguments.parameter]
+    if twice := sorted({name for name in given if given.count(name) > 1}):
+        raise ValueError(f"each parameter is given once; got {', '.join(twice)} more than once")
     values = chapters.check(chapter, dict(arguments.parameter))
     profiled = chapters.profile_values(chapter, arguments.profile)
     out = Path(arguments.out or f"out/{chapter}")
@@ -43,7 +51,7 @@ def run(arguments):
     records = claims.collect(executed)
     (out / "verdicts.json").write_text(json.dumps(records, indent=2) + "\n", encoding="utf-8")
     site.build(out, out / "html", chapter_names=[chapter], strict=False)
-    print(f"{path}\n{out / 'html' / (chapter + '.html')}\n{out / 'provenance.json'}\n{out / 'verdicts.json'}")
+    print(*(out / name for name in (path.name, f"html/{chapter}.html", "provenance.json", "verdicts.json")), sep="\n")
 
 
 def list_chapters(arguments):
@@ -68,9 +76,9 @@ def claims_report(arguments):
 
 def keys(arguments):
     """A step of ``make book``: the digests of what each chapter depends on, and the notebooks' output-free twins."""
-    from kdlib import execution
+    from kdlib import claimfile, execution, trials
 
-    chapters.profile_values(chapters.names()[0], arguments.profile)
+    claimfile.read(), trials.read()  # what is wrong with either is said here, and not by the cell that meets it
     chapters.write_keys(arguments.profile, Path("_build") / arguments.profile / "keys")
     for name in chapters.names():
         twin = chapters.book() / "notebooks" / f"{name}.ipynb"
@@ -83,10 +91,8 @@ def execute(arguments):
     """A step of ``make book``: execute one chapter."""
     from kdlib import execution
 
-    try:
-        path = execution.execute(arguments.chapter, Path("_build") / arguments.profile / "book", profile=arguments.profile)
-    except execution.ChapterFailed as error:
-        return _say(error)
+    folder = Path("_build") / arguments.profile / "book"
+    path = execution.execute(chapters.find(arguments.chapter), folder, profile=arguments.profile)
     print(f"executed {path}", flush=True)
 
 
@@ -95,16 +101,13 @@ def html(arguments):
     from kdlib import site
 
     folder = Path("_build") / arguments.profile
-    try:
-        site.build(folder / "book", folder / "html", chapter_names=chapters.names())
-    except site.BuildFailed as error:
-        return _say(error)
+    site.build(folder / "book", folder / "html", chapter_names=chapters.names())
     print(f"built {folder / 'html' / 'index.html'}")
 
 
 def try_again(arguments):
     """``kdlib trials``: run the trials that are not recorded, or those that are named."""
-    from kdlib import execution, trials
+    from kdlib import trials
 
     known, kept = [trial["name"] for trial in trials.read()], trials.recorded()
     if strange := [name for name in arguments.names if name not in known]:
@@ -114,7 +117,7 @@ def try_again(arguments):
         print(f"trial {name}", flush=True)
         try:
             trials.run(name, Path("_build") / "trials" / name)
-        except execution.ChapterFailed as error:
+        except chapters.Failed as error:
             status = _say(error)  # the others are run all the same
     print(f"{len(trials.recorded())} of {len(known)} trials are recorded in {trials.path()}")
     return status
@@ -165,6 +168,8 @@ def _parser():
 
 
 def _say(error):
+    if isinstance(error, OSError) and error.filename and error.strerror:
+        error = f"{error.filename}: {error.strerror}"
     print(f"kdlib: {error}", file=sys.stderr)
     return 1
 

@@ -15,6 +15,10 @@ from kdlib.places import book, data
 DEFAULT_PROFILE = "laptop"
 
 
+class Failed(Exception):
+    """A step could not be done; the message says in a line for each thing what is wrong."""
+
+
 class Parameter(NamedTuple):
     """One line of a chapter's parameters cell: ``name = default  # meaning; rule; rule``."""
 
@@ -136,12 +140,22 @@ def _scalar(name, default, value, prefix):
 
 
 def _obey(name, value, rule):
-    """Raise unless ``value`` keeps one rule of a parameters cell: ``in (0, 1]``, ``even``, ``one of a, b``, ``2 to 8 values``."""
-    if found := re.fullmatch(r"(\d+) to (\d+) values", rule):
-        if not int(found[1]) <= len(value) <= int(found[2]):
-            raise ValueError(f"{name} must have {rule}; got {len(value)}")
-        return
+    """Raise unless ``value`` keeps one rule of a parameters cell.
+
+    These are ``in (0, 1]``, ``even``, ``one of a, b``, each of them with ``each`` before it in a list; and, of a list,
+    ``growing``, ``2 values``, or ``2 to 8 values``, which differ, as what is swept is not swept twice.
+    """
     items = value if isinstance(value, list) else [value]
+    if found := re.fullmatch(r"(\d+)(?: to (\d+))? values", rule):
+        given = len(set(items)) if found[2] else len(items)
+        if not int(found[1]) <= given <= int(found[2] or found[1]) or given < len(items):
+            wanted = rule.replace("values", "different values") if found[2] else rule
+            raise ValueError(f"{name} must have {wanted}; got {', '.join(map(str, items)) or 'none'}")
+        return
+    if rule == "growing":
+        if any(after <= before for before, after in zip(items, items[1:], strict=False)):
+            raise ValueError(f"{name} must be growing; got {', '.join(map(str, items))}")
+        return
     rule = rule.removeprefix("each ")
     if found := re.fullmatch(r"in ([\[(])\s*([^,]+),\s*([^\])]+)([\])])", rule):
         low, high = float(found[2]), float(found[3])
@@ -168,6 +182,16 @@ def profiles():
     return [DEFAULT_PROFILE, *sorted(path.stem for path in (book() / "profiles").glob("*.yml"))]
 
 
+def check_profile(profile):
+    """Refuse a profile that there is not.
+
+    Raises:
+        ValueError: it names the profiles that there are.
+    """
+    if profile not in profiles():
+        raise ValueError(f"a profile is one of {', '.join(profiles())}; got {profile!r}")
+
+
 def profile_values(chapter, profile):
     """The values that a profile gives a chapter's parameters where they are not the defaults, checked.
 
@@ -176,8 +200,7 @@ def profile_values(chapter, profile):
     """
     import yaml
 
-    if profile not in profiles():
-        raise ValueError(f"a profile is one of {', '.join(profiles())}; got {profile!r}")
+    check_profile(profile)
     if profile == DEFAULT_PROFILE:
         return {}
     text = (book() / "profiles" / f"{profile}.yml").read_text(encoding="utf-8")
@@ -187,9 +210,9 @@ def profile_values(chapter, profile):
 def input_key(chapter, profile):
     """A digest of all that a chapter's page depends on: text, claims, profile, versions, ``kdlib``, data and devices."""
     root = book().parent
-    files = [book() / f"{chapter}.md", root / "constraints.txt", book() / "profiles" / f"{profile}.yml"]
+    files = [book() / f"{chapter}.md", root / "constraints.txt"]
     files += [path for path in (root / "kdlib").rglob("*") if path.suffix in (".py", ".json")]
-    digest = hashlib.sha256(_claims_of(chapter).encode())
+    digest = hashlib.sha256(f"{_claims_of(chapter)}\0{profile}\0{profile_values(chapter, profile)}".encode())
     for path in sorted(path for path in files if path.is_file()):
         digest.update(f"\0{path.relative_to(root)}\0".encode() + path.read_bytes())
     for path in sorted(_data_files()):

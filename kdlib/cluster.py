@@ -119,14 +119,16 @@ def serve(command):
     Returns:
         The command's exit status; 128 + n where signal n ended it, 127 where there is no such command.
     """
-    environment, process = dict(os.environ), None
+    environment, process, parent = dict(os.environ), None, os.getppid()
     if "DASK_SCHEDULER_ADDRESS" not in environment:
         process, environment["DASK_SCHEDULER_ADDRESS"] = start()
     try:
         running = subprocess.Popen(command, env=environment)
         for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
             signal.signal(number, lambda number, frame: running.send_signal(number))
-        status = running.wait()
+        while (status := _waited(running, 1)) is None:
+            if os.getppid() != parent:  # killed without a word: nobody waits for this build, and the next one may run
+                running.terminate()
     except FileNotFoundError:
         print(f"no such command: {command[0]}", file=sys.stderr)
         status = 127
@@ -134,6 +136,14 @@ def serve(command):
         if process is not None:
             stop(process)
     return status if status >= 0 else 128 - status
+
+
+def _waited(running, seconds):
+    """A process's exit status, or None where it has not ended after so many seconds."""
+    try:
+        return running.wait(seconds)
+    except subprocess.TimeoutExpired:
+        return None
 
 
 def main():

@@ -15,7 +15,7 @@ from pathlib import Path
 from kdlib import chapters
 
 
-class ChapterFailed(Exception):
+class ChapterFailed(chapters.Failed):
     """A cell of a chapter raised; the message names the chapter, the cell and the error in one line."""
 
 
@@ -90,15 +90,24 @@ def execute(chapter, folder, *, profile=chapters.DEFAULT_PROFILE, values=None, p
             failed = folder / "failed" / out.name
             failed.parent.mkdir(exist_ok=True)
             write_whole(failed, target.read_text(encoding="utf-8"))
-            first = next((line for line in error.source.splitlines() if line.strip()), "")
-            where = f"{chapter}, code cell {error.exec_count} ({first.strip()[:60]})"
+            where = f"{chapter}, code cell {_failed_cell(nbformat.read(target, as_version=4))}"
             raise ChapterFailed(f"{where}: {error.ename}: {str(error.evalue).strip()}; see {failed}") from None
         executed = nbformat.read(target, as_version=4)
         record["rows_seconds"] = round(reused_seconds(Path(scratch) / "reused"), 1)
     executed.metadata.pop("papermill", None)
     executed.metadata["kdlib"] = record | {"seconds": round(time.perf_counter() - start, 1)}
     write_whole(out, nbformat.writes(executed))
+    (folder / "failed" / out.name).unlink(missing_ok=True)
     return out
+
+
+def _failed_cell(run):
+    """Number and first line of the code cell that raised; the cell that papermill puts in does not count."""
+    cells = [cell for cell in run.cells if cell.cell_type == "code" and "injected-parameters" not in cell.metadata.tags]
+    raised = ((i, cell.source) for i, cell in enumerate(cells, start=1)
+              if any(output.output_type == "error" for output in cell.outputs))
+    number, source = next(raised)
+    return f"{number} ({next(filter(None, map(str.strip, source.splitlines())), '')[:60]})"
 
 
 def provenance(chapter, profile, values, changed):
@@ -152,8 +161,13 @@ def commit():
 def write_whole(path, text):
     """Write a text file so that it is there whole or not at all; an earlier one stays until then."""
     part = path.with_name(path.name + ".part")
-    part.write_text(text, encoding="utf-8")
-    os.replace(part, path)
+    try:
+        part.write_text(text, encoding="utf-8")
+        os.replace(part, path)
+    except OSError as error:
+        part.unlink(missing_ok=True)  # what is left of it would fill the disk
+        error.filename = str(path)
+        raise
 
 
 @contextmanager

@@ -57,7 +57,7 @@ def dress(executed):
             if not given:
                 problems.append(f"{where}: has no {what}")
         if not drawings:
-            problems.append(f"{where}: its cell drew nothing")
+            problems.append(f"{where}: its cell drew nothing that plots.use_style() knows of")
         frames, told = {}, f'aria-label="{escape(alt or "")}"'
         for output in drawings:
             html = output.data["text/html"]

@@ -13,7 +13,7 @@ import yaml
 from kdlib import chapters, costpage, pages, trials
 
 
-class BuildFailed(Exception):
+class BuildFailed(chapters.Failed):
     """The pages could not be built; the message has one line for each thing that is wrong."""
 
 
@@ -43,14 +43,14 @@ def build(executed, out, *, chapter_names, strict=True):
     environment = os.environ | {"PYTHONWARNINGS": "ignore", "NO_COLOR": "1"}
     done = subprocess.run(command, capture_output=True, text=True, env=environment)
     if done.returncode:
-        lines = re.sub(r"\x1b\[[0-9;]*m", "", done.stdout + done.stderr).replace(str(source) + "/", "").splitlines()
+        lines = re.sub(r"\x1b\[[0-9;]*m", "", done.stdout + done.stderr).replace(f"{source.resolve()}/", "").splitlines()
         told = [line for line in lines if re.search(r"WARNING|ERROR|Error|CRITICAL", line)] or lines[-15:]
         raise BuildFailed("\n".join(told))
     shutil.rmtree(old, ignore_errors=True)
     if out.exists():
         out.rename(old)
     (new / "_build" / "html").rename(out)
-    for folder in (new, old):
+    for folder in (source, new, old):
         shutil.rmtree(folder, ignore_errors=True)
 
 
@@ -160,7 +160,7 @@ def _findings(executed):
     from kdlib import claims
 
     ledger, lines = claims.ledger(executed), []
-    for path in sorted(executed.glob("[0-9]*.ipynb")):
+    for path in filter(Path.exists, (executed / f"{name}.ipynb" for name in chapters.names())):
         cells = nbformat.read(path, as_version=4).cells
         title = cells[0].source.splitlines()[0].removeprefix("# ")
         said = trials.finding({"cells": cells}) or "No finding is recorded."

@@ -11,7 +11,7 @@ from html import escape
 
 import yaml
 
-from kdlib import chapters, places
+from kdlib import chapters, claimfile, places
 from kdlib.ledgerpage import quantity
 
 FIELDS = {"name", "chapter", "question", "parameters", "shows"}
@@ -28,9 +28,7 @@ def read():
         ValueError: a trial lacks a field or has another one, two have one name, a parameter is not allowed, or a claim
             is not one of its chapter's.
     """
-    from kdlib import claims
-
-    source, homes = places.book() / "trials.yml", {claim["id"]: claim["chapter"] for claim in claims.read()}
+    source, homes = places.book() / "trials.yml", {claim["id"]: claim["chapter"] for claim in claimfile.read()}
     trials = yaml.safe_load(source.read_text(encoding="utf-8")) or [] if source.exists() else []
     for trial in trials:
         if set(trial) != FIELDS:

@@ -1,5 +1,6 @@
 """Chapters: their parameters cells are read, given values are checked before any work, and twins hold the same contents."""
 
+import errno
 import re
 
 import jupytext
@@ -19,6 +20,8 @@ temperature = 5.0  # temperature T; in (0, inf)
 device = "auto"  # where to compute; one of auto, cpu, cuda
 plain = True  # draw it plainly
 widths = [2, 8]  # neurons; each even; each in [2, 64]
+stops = [1, 1]  # passes of two networks; 2 values
+sizes = [8, 16]  # sample sizes; growing
 ```
 """
 
@@ -53,6 +56,7 @@ def test_an_unknown_chapter_is_told_what_there_is(book, given):
         ("seeds", 7.0, 7),
         ("temperature", "1e3", 1000.0),
         ("device", "cpu", "cpu"),
+        ("stops", "2,2", [2, 2]),
         ("plain", "False", False),
     ],
 )
@@ -69,8 +73,11 @@ def test_values_take_the_types_of_the_parameters_cell(book, name, text, value):
         ("ratios", "1.5", r"ratios must be in \(0, 1\]; got 1.5"),
         ("ratios", "nan", r"ratios must be in \(0, 1\]; got nan"),
         ("ratios", "a,b", "ratios must be a list of numbers; got 'a'"),
-        ("ratios", "1,1,1,1", "ratios must have 1 to 3 values; got 4"),
-        ("ratios", "", "ratios must have 1 to 3 values; got 0"),
+        ("ratios", "1,.5,.2,.1", "ratios must have 1 to 3 different values; got 1.0, 0.5, 0.2, 0.1"),
+        ("ratios", "1,1", "ratios must have 1 to 3 different values; got 1.0, 1.0"),
+        ("ratios", "", "ratios must have 1 to 3 different values; got none"),
+        ("stops", "1,2,3", "stops must have 2 values; got 1, 2, 3"),
+        ("sizes", "8,8", "sizes must be growing; got 8, 8"),
         ("seeds", "2.5", "seeds must be a whole number; got '2.5'"),
         ("seeds", True, "seeds must be a whole number; got True"),
         ("widths", "4,7", "widths must be even; got 7"),
@@ -88,6 +95,49 @@ def test_bad_input_stops_before_any_work_with_one_line(book, name, text, told, c
         assert main(["run", "01", "-p", name, text]) == 1
         error = capsys.readouterr().err
         assert re.search(told, error) and error.count("\n") == 1
+
+
+@pytest.mark.parametrize(
+    ("words", "told"),
+    [
+        ("run 01 -p seeds 2 -p seeds 3", "each parameter is given once; got seeds more than once"),
+        ("run 77", "a chapter is one of"),
+        ("run 01 --profile huge", "a profile is one of laptop; got 'huge'"),
+        ("claims --profile huge", "a profile is one of laptop; got 'huge'"),
+        ("html --profile huge", "a profile is one of laptop; got 'huge'"),
+        ("execute 77", "a chapter is one of"),
+    ],
+)
+def test_a_command_that_cannot_be_done_says_so_in_one_line(book, words, told, capsys):
+    assert main(words.split()) == 1
+    error = capsys.readouterr().err
+    assert error.startswith("kdlib: ") and told in error and error.count("\n") == 1
+
+
+def test_a_cell_that_fails_is_told_in_one_line_by_its_own_number(book, tmp_path, capsys):
+    chapter = book / "01_first.md"
+    head = "---\nkernelspec:\n  display_name: Python 3\n  language: python\n  name: python3\n---\n"
+    chapter.write_text(head + "# Title\n" + CELL + "\n```{code-cell}\n\nx = 1 / (seeds - 7)\n```\n")
+    for words in ("", "-p temperature 4"):  # with other parameters papermill puts a cell in, which is none of the chapter's
+        values = f"run 01 -p seeds 7 {words} --quiet --out {tmp_path / 'out'}"
+        assert main(values.split()) == 1
+        error = capsys.readouterr().err
+        assert "01_first, code cell 2 (x = 1 / (seeds - 7)): ZeroDivisionError: division by zero" in error
+        assert error.count("\n") == 1
+    failed = tmp_path / "out" / "failed" / "01_first.ipynb"
+    assert failed.exists()
+    execution.execute("01_first", tmp_path / "out", values={"seeds": 8})
+    assert not failed.exists(), "what failed once is mended"
+
+
+def test_a_file_that_cannot_be_written_is_named_and_leaves_no_piece(tmp_path, monkeypatch, capsys):
+    path = tmp_path / "page.ipynb"
+    path.write_text("old")
+    monkeypatch.setattr("os.replace", lambda *paths: (_ for _ in ()).throw(OSError(errno.ENOSPC, "No space left on device")))
+    monkeypatch.setattr("kdlib.__main__.list_chapters", lambda words: execution.write_whole(path, "new"))
+    assert main(["list"]) == 1
+    assert capsys.readouterr().err == f"kdlib: {path}: No space left on device\n"
+    assert [file.name for file in tmp_path.iterdir()] == ["page.ipynb"] and path.read_text() == "old"
 
 
 def test_a_profile_is_checked_like_the_command_line(book):
@@ -112,6 +162,11 @@ def test_a_key_changes_with_the_text_and_the_data_and_not_otherwise(book, monkey
     ruled = chapters.input_key("01_first", "laptop")
     (book / "claims.yml").write_text("- id: a\n  rule: new\n  chapter: 01_first\n")
     assert chapters.input_key("01_first", "laptop") != ruled and chapters.input_key("02_second", "laptop") == second
+    (book / "profiles" / "tiny.yml").write_text("01_first: {seeds: 2}\n")
+    tiny = {name: chapters.input_key(name, "tiny") for name in ("01_first", "02_second")}
+    (book / "profiles" / "tiny.yml").write_text("01_first: {seeds: 4}\n")
+    assert chapters.input_key("01_first", "tiny") != tiny["01_first"]
+    assert chapters.input_key("02_second", "tiny") == tiny["02_second"], "another chapter's values are not its own"
     (tmp_path / "data" / "mnist").mkdir(parents=True)
     (tmp_path / "data" / "mnist" / "train-labels-idx1-ubyte.gz").write_bytes(b"new")
     assert chapters.input_key("02_second", "laptop") != second

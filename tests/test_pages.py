@@ -137,7 +137,7 @@ def test_a_place_in_which_a_script_draws_is_known_as_a_picture():
 def test_a_figure_without_a_drawing_is_a_problem(executed):
     executed.cells[-1].outputs = []
     _, problems = pages.dress(executed)
-    assert problems == ["01_toy, fig-01-toy: its cell drew nothing"]
+    assert problems == ["01_toy, fig-01-toy: its cell drew nothing that plots.use_style() knows of"]
 
 
 def test_an_alt_text_may_hold_any_letter(executed):
