@@ -7,7 +7,10 @@ import sys
 import threading
 from pathlib import Path
 
-from kdlib import chapters
+try:
+    from kdlib import chapters
+except ModuleNotFoundError as error:
+    sys.exit(f"kdlib: {sys.executable} has no {error.name}: it needs an environment that environment.yml or make .venv/ready made")
 
 
 def main(argv=None):
