@@ -135,8 +135,8 @@ def _card(trial, made, own):
             for one, found in made["claims"].items() if one in own
         ]
         heads = "".join(f'<th scope="col">{head}</th>' for head in ("the paper says", "this page", "tried"))
-        told += (f'<div class="kd-scroll"><table class="kd-claims"><thead><tr>{heads}</tr></thead>'
-                 f'<tbody>{"".join(rows)}</tbody></table></div>')
+        table = f'<table class="kd-claims"><thead><tr>{heads}</tr></thead><tbody>{"".join(rows)}</tbody></table>'
+        told += f'<div class="kd-scroll">{table}</div>' if rows else ""
     return (f'<details class="kd-card" id="trial-{trial["name"]}"><summary>{escape(trial["question"])}</summary>'
             f"{told}</details>")
 
