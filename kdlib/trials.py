@@ -137,7 +137,7 @@ def _card(trial, made, own):
         heads = "".join(f'<th scope="col">{head}</th>' for head in ("the paper says", "this page", "tried"))
         table = f'<table class="kd-claims"><thead><tr>{heads}</tr></thead><tbody>{"".join(rows)}</tbody></table>'
         told += f'<div class="kd-scroll">{table}</div>' if rows else ""
-    return (f'<details class="kd-card" id="trial-{trial["name"]}"><summary>{escape(trial["question"])}</summary>'
+    return (f'<details class="kd-trial" id="trial-{trial["name"]}"><summary>{escape(trial["question"])}</summary>'
             f"{told}</details>")
 
 
