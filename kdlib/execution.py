@@ -148,10 +148,10 @@ def reused_seconds(path):
 def commit():
     """The repository's short commit, with ``+`` where files that a run may read differ from it; None outside a repository."""
     try:
-        root = chapters.book().parent
+        root, sources = chapters.book().parent, (".", ":!book/recorded")
         git = [
             subprocess.run(["git", "-C", str(root), *words], capture_output=True, text=True, check=True).stdout.strip()
-            for words in (("rev-parse", "--short", "HEAD"), ("status", "--porcelain", "--untracked-files=no", "--", ".", ":!book/recorded"))
+            for words in (("rev-parse", "--short", "HEAD"), ("status", "--porcelain", "--untracked-files=no", "--", *sources))
         ]
     except (OSError, subprocess.CalledProcessError):
         return None
