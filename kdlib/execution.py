@@ -16,7 +16,7 @@ from kdlib import chapters
 
 
 class ChapterFailed(chapters.Failed):
-    """A cell of a chapter raised; the message names the chapter, the cell and the error in one line."""
+    """A cell of a chapter raised, or its kernel died; the message names the chapter, the cell and the error in one line."""
 
 
 def notebook(chapter):
@@ -55,10 +55,11 @@ def execute(chapter, folder, *, profile=chapters.DEFAULT_PROFILE, values=None, p
         The path of the executed notebook; its metadata hold the provenance record under ``kdlib``.
 
     Raises:
-        ChapterFailed: a cell raised.
+        ChapterFailed: a cell raised, or its kernel died or did not start.
     """
     import nbformat
     import papermill
+    from traitlets.config import Config
 
     folder = Path(folder).resolve()
     folder.mkdir(parents=True, exist_ok=True)
@@ -85,13 +86,15 @@ def execute(chapter, folder, *, profile=chapters.DEFAULT_PROFILE, values=None, p
                     progress_bar=progress,
                     log_output=False,
                     extra_arguments=["--IPKernelApp.log_level=50"],
+                    # a port that is free now may be another kernel's when this one has started: sockets in a folder instead
+                    config=Config(KernelManager={"transport": "ipc", "connection_file": f"{scratch}/kernel.json"}),
                 )
-        except papermill.PapermillExecutionError as error:
+        except (papermill.PapermillExecutionError, RuntimeError) as error:  # RuntimeError: the kernel did not start, or died
             failed = folder / "failed" / out.name
             failed.parent.mkdir(exist_ok=True)
             write_whole(failed, target.read_text(encoding="utf-8"))
-            where = f"{chapter}, code cell {_failed_cell(nbformat.read(target, as_version=4))}"
-            raise ChapterFailed(f"{where}: {error.ename}: {str(error.evalue).strip()}; see {failed}") from None
+            told = _what_failed(nbformat.read(target, as_version=4), error)
+            raise ChapterFailed(f"{chapter}, {told}; see {failed}") from None
         executed = nbformat.read(target, as_version=4)
         record["rows_seconds"] = round(reused_seconds(Path(scratch) / "reused"), 1)
     executed.metadata.pop("papermill", None)
@@ -101,13 +104,15 @@ def execute(chapter, folder, *, profile=chapters.DEFAULT_PROFILE, values=None, p
     return out
 
 
-def _failed_cell(run):
-    """Number and first line of the code cell that raised; the cell that papermill puts in does not count."""
+def _what_failed(run, error):
+    """The code cell in which a run ended, by its number and first line, and why; papermill's own cell does not count."""
     cells = [cell for cell in run.cells if cell.cell_type == "code" and "injected-parameters" not in cell.metadata.tags]
-    raised = ((i, cell.source) for i, cell in enumerate(cells, start=1)
-              if any(output.output_type == "error" for output in cell.outputs))
-    number, source = next(raised)
-    return f"{number} ({next(filter(None, map(str.strip, source.splitlines())), '')[:60]})"
+    started = [cell for cell in cells if cell.metadata.papermill["start_time"]]
+    if not started:
+        return f"before its first cell: {error}"
+    first_line = next(filter(None, map(str.strip, started[-1].source.splitlines())), "")[:60]
+    why = f"{error.ename}: {str(error.evalue).strip()}" if hasattr(error, "ename") else f"{error}, mostly for lack of memory"
+    return f"code cell {len(started)} ({first_line}): {why}"
 
 
 def provenance(chapter, profile, values, changed):
@@ -200,7 +205,7 @@ def _rows_bar(path, shown):
                     bar.set_description(name.strip(), refresh=False)
                     bar.update(int(done) - bar.n)
 
-    logging.getLogger("papermill").setLevel(logging.ERROR)
+    logging.getLogger("papermill").setLevel(logging.CRITICAL)  # what goes wrong is told once, in one line
     watcher = threading.Thread(target=watch, daemon=True)
     with _environment(KDLIB_PROGRESS=str(path)):
         if shown:

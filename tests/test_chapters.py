@@ -2,6 +2,7 @@
 
 import errno
 import re
+import socket
 
 import jupytext
 import nbformat
@@ -114,10 +115,14 @@ def test_a_command_that_cannot_be_done_says_so_in_one_line(book, words, told, ca
     assert error.startswith("kdlib: ") and told in error and error.count("\n") == 1
 
 
-def test_a_cell_that_fails_is_told_in_one_line_by_its_own_number(book, tmp_path, capsys):
-    chapter = book / "01_first.md"
+def chapter_of(book, *cells):
     head = "---\nkernelspec:\n  display_name: Python 3\n  language: python\n  name: python3\n---\n"
-    chapter.write_text(head + "# Title\n" + CELL + "\n```{code-cell}\n\nx = 1 / (seeds - 7)\n```\n")
+    cells = "".join(f"\n```{{code-cell}}\n{cell}\n```\n" for cell in cells)
+    (book / "01_first.md").write_text(head + "# Title\n" + CELL + cells)
+
+
+def test_a_cell_that_fails_is_told_in_one_line_by_its_own_number(book, tmp_path, capsys):
+    chapter_of(book, "\nx = 1 / (seeds - 7)")
     for words in ("", "-p temperature 4"):  # with other parameters papermill puts a cell in, which is none of the chapter's
         values = f"run 01 -p seeds 7 {words} --quiet --out {tmp_path / 'out'}"
         assert main(values.split()) == 1
@@ -128,6 +133,24 @@ def test_a_cell_that_fails_is_told_in_one_line_by_its_own_number(book, tmp_path,
     assert failed.exists()
     execution.execute("01_first", tmp_path / "out", values={"seeds": 8})
     assert not failed.exists(), "what failed once is mended"
+
+
+def test_a_kernel_that_dies_is_told_in_one_line_with_the_cell(book, tmp_path, capfd):
+    chapter_of(book, "import os", "os.kill(os.getpid(), 9)  # as the system does when memory ends", "x = 1")
+    assert main(["run", "01", "--quiet", "--out", str(tmp_path / "out")]) == 1
+    error = capfd.readouterr().err
+    assert "01_first, code cell 3 (os.kill(os.getpid(), 9)" in error and "Kernel died, mostly for lack of memory" in error
+    assert error.count("\n") == 1
+
+
+def test_kernels_that_start_together_share_no_port(book, tmp_path, monkeypatch, capfd):
+    """Another process may take a port between its choice and the start of the kernel: here one always has."""
+    chapter_of(book, "x = 1")
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        port = taken.getsockname()[1]
+        monkeypatch.setattr("jupyter_client.connect.LocalPortCache.find_available_port", lambda *_: port)
+        assert execution.execute("01_first", tmp_path / "out").exists()
+    assert capfd.readouterr().err == ""
 
 
 def test_a_file_that_cannot_be_written_is_named_and_leaves_no_piece(tmp_path, monkeypatch, capsys):
