@@ -7,7 +7,7 @@ import pandas
 import torch
 from scipy import stats
 
-from kdlib import verdicts
+from kdlib import curves
 
 LEAST = 1e-4  # a slope of nothing has no logarithm
 
@@ -164,20 +164,20 @@ def distance(weight_norms, sizes, reference, *, window=10):
         window: see :func:`slopes`.
 
     Returns:
-        dict: ``distance`` and ``floor``, root mean squares of log ratios (see ``verdicts.curve_distance``).
+        dict: ``distance`` and ``floor``, root mean squares of log ratios (see :func:`kdlib.curves.distance`).
 
     Raises:
         ValueError: see :func:`slopes`; or no two points of the reference lie on the curve.
 
     Source: Ji & Zhu 2020, Figs 3 and 4, as this book's claims compare curves.
     """
-    curves = [slopes(part, sizes, window=window) for part in (weight_norms, weight_norms[0::2], weight_norms[1::2])]
-    x, *y = curves[0].sizes.tolist(), *(curve.values.clamp_min(LEAST).tolist() for curve in curves)
+    parts = [slopes(part, sizes, window=window) for part in (weight_norms, weight_norms[0::2], weight_norms[1::2])]
+    x, *y = parts[0].sizes.tolist(), *(part.values.clamp_min(LEAST).tolist() for part in parts)
     inside = [point for point in reference if 0.999 * x[0] <= point[0] <= 1.001 * x[-1]]
     if len(inside) < 2:
         raise ValueError(f"at least two points of the reference must lie in n = {x[0]:g} to {x[-1]:g}")
-    halves = verdicts.curve_distance(x, y[1], list(zip(x, y[2])))
-    return {"distance": verdicts.curve_distance(x, y[0], inside), "floor": halves}
+    halves = curves.distance(x, y[1], list(zip(x, y[2])))
+    return {"distance": curves.distance(x, y[0], inside), "floor": halves}
 
 
 def as_curve(rows):

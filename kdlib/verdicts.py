@@ -8,7 +8,7 @@ import math
 from numbers import Real
 from typing import NamedTuple
 
-import numpy
+from kdlib import curves
 
 NOT_REPRODUCED = "not reproduced"
 UNDECIDED = "undecided"
@@ -75,7 +75,7 @@ def pass_over(rule, estimate, verdict, note, interval=None):
     if kind == "inequality":
         counts = _counts(estimate)
         return Judgement(verdict, {name: counts[name] for name in ("violations", "trials")}, None, note)
-    values = _values(kind, estimate, None, finite=False)
+    values = _values(kind, _by_name(estimate, _names(rule)), None, finite=False)
     shown = {name: value if math.isfinite(value) else None for name, value in values.items()}
     return Judgement(verdict, _shape(shown), _whole(interval, values), note)
 
@@ -96,37 +96,11 @@ def regions(rule):
     return {name: (around(v, width), None if wide is None else around(v, wide)) for name, v in values.items()}
 
 
-def curve_distance(x, y, reference):
-    r"""Root mean square of the log ratio of a curve to a reference, at the reference's x.
-
-    .. math:: \sqrt{\tfrac1k \sum_{i=1}^k \ln^2\bigl(y(x_i) / y_i\bigr)}
-
-    Between its points the curve is straight in log x and log y.
-
-    Args:
-        x: rising positive numbers ``(n,)``.
-        y: the curve's values there ``(n,)``, positive.
-        reference: points ``[[x_i, y_i], ...]`` within the range of ``x``; one part in a thousand beyond it is let
-            through, which is more than the error of a position read from a vector drawing.
-
-    Raises:
-        ValueError: a rule above is broken.
-    """
-    x, y, (at, target) = numpy.asarray(x, float), numpy.asarray(y, float), numpy.asarray(reference, float).T
-    if x.ndim != 1 or x.shape != y.shape or len(x) < 2 or not (numpy.diff(x) > 0).all() or not x[0] > 0:
-        raise ValueError(f"a curve has x rising and positive, and as many y; got shapes {x.shape} and {y.shape}")
-    if at.min() < 0.999 * x[0] or at.max() > 1.001 * x[-1]:
-        raise ValueError(f"the curve must reach from x = {at.min():g} to {at.max():g}; got {x[0]:g} to {x[-1]:g}")
-    if not (y > 0).all() or not numpy.isfinite(y).all():
-        raise ValueError(f"a curve's y are finite and positive; the smallest is {y.min():g}")
-    return float(numpy.sqrt(numpy.mean((_along(x, y, at) - numpy.log(target)) ** 2)))
-
-
 def _band(rule, estimate, interval, reference):
     if interval is None and rule["kind"] == "slope":
         raise ValueError(f"needs {_NEEDS['slope']}; got no interval")
     bands = regions(rule)
-    values = _values(rule["kind"], estimate, None if "" in bands else list(bands))
+    values = _values(rule["kind"], estimate, _names(rule))
     pairs = _pairs(interval, values)
     found = [_place(pair, *bands.get(name, bands.get(""))) for name, pair in pairs.items()]
     return Judgement(_worst(found), _shape(values), interval and _shape(pairs), "")
@@ -140,7 +114,7 @@ def _sign(rule, estimate, interval, reference):
 
 
 def _ordering(rule, estimate, interval, reference):
-    names, way = [str(name) for name in rule["order"]], -1 if rule.get("by") == "falling" else 1
+    names, way = _names(rule), -1 if rule.get("by") == "falling" else 1
     values, neighbours = _values("ordering", estimate, names), list(zip(names, names[1:], strict=False))
     if isinstance(interval, list) and len(interval) == len(neighbours):
         pairs = _pairs(interval, {f"{a} to {b}": values[b] - values[a] for a, b in neighbours})
@@ -172,10 +146,10 @@ def _inequality(rule, estimate, interval, reference):
 
 def _curve(rule, estimate, interval, reference):
     x, y, (first, second) = _curve_fields(estimate)
-    distance = curve_distance(x, y, reference)
-    curve_distance(x, second, reference)  # its guards
+    distance = curves.distance(x, y, reference)
+    curves.distance(x, second, reference)  # its guards
     at = [point[0] for point in reference]
-    floor = curve_distance(x, first, numpy.stack([at, numpy.exp(_along(x, second, at))], axis=1))
+    floor = curves.distance(x, first, list(zip(at, curves.along(x, second, at), strict=True)))
     limit = max(rule["threshold"], rule.get("factor", 1.5) * floor)
     pairs = _pairs(interval, {"": distance})
     outer = (-math.inf, max(rule["wider"], limit)) if "wider" in rule else None
@@ -208,17 +182,25 @@ def _worst(found):
     return min(found, key=JUDGED.index)
 
 
-def _along(x, y, at):
-    """The log of a curve at the points ``at``."""
-    return numpy.interp(numpy.log(at), numpy.log(x), numpy.log(y))
+def _names(rule):
+    """The names of the values that a rule judges, in its order; None where there is one value, or none is named."""
+    if "order" in rule:
+        return [str(name) for name in rule["order"]]
+    return [str(name) for name in rule["value"]] if isinstance(rule.get("value"), dict) else None
+
+
+def _by_name(estimate, names):
+    """An estimate given as a list as a dict, with the rule's names where it has as many, else numbered from 1."""
+    if not isinstance(estimate, list):
+        return estimate
+    labels = names if names and len(names) == len(estimate) else map(str, range(1, len(estimate) + 1))
+    return dict(zip(labels, estimate, strict=True))
 
 
 def _values(kind, estimate, names, finite=True):
     """The estimate as numbers by name, in the rule's order where it has names; a single number's name is empty."""
-    values = estimate if isinstance(estimate, dict) else {"": estimate}
-    if isinstance(estimate, list):
-        labels = names if names and len(names) == len(estimate) else map(str, range(1, len(estimate) + 1))
-        values = dict(zip(labels, estimate, strict=True))
+    named = _by_name(estimate, names)
+    values = named if isinstance(named, dict) else {"": named}
     if not values or not all(map(_is_number, values.values())) or (names and set(names) != set(values)):
         wanted = f": {', '.join(names)}" if names else ""
         raise ValueError(f"needs {_NEEDS[kind]}{wanted}; got {estimate!r}")

@@ -8,9 +8,9 @@ import pandas
 import pytest
 import torch
 import yaml
-from kdlib import claims, verdicts
+from kdlib import claims, curves, verdicts
 from kdlib.claimfile import PAPERS, check_rule
-from kdlib.verdicts import curve_distance, judge
+from kdlib.verdicts import judge
 
 YES, NO, OPEN, NEARLY, EMPTY = (
     "reproduced", "not reproduced", "undecided", "reproduced with another constant", "vacuous"
@@ -179,10 +179,10 @@ def test_curve_distance_in_closed_form():
     paper = [[x_, x_**-0.5] for x_ in (2.0, 3.0, 700.0)]
     # A power law is a straight line in log x and log y, so interpolation is exact; a factor e is a distance of 1. The
     # rounding of logs and exps of size below 10 stays below 1e-14.
-    assert curve_distance(x, math.e * x**-0.5, paper) == pytest.approx(1.0, rel=0, abs=1e-14)
-    assert curve_distance(x, x**-0.5, paper) == pytest.approx(0.0, rel=0, abs=1e-14)
+    assert curves.distance(x, math.e * x**-0.5, paper) == pytest.approx(1.0, rel=0, abs=1e-14)
+    assert curves.distance(x, x**-0.5, paper) == pytest.approx(0.0, rel=0, abs=1e-14)
     mixed = [[2.0, 1.0], [4.0, math.e**2]]
-    assert curve_distance(x, numpy.ones(11), mixed) == pytest.approx(math.sqrt(2.0), rel=1e-14)
+    assert curves.distance(x, numpy.ones(11), mixed) == pytest.approx(math.sqrt(2.0), rel=1e-14)
 
 
 def curve(ratio, spread, x=(1.0, 10.0, 100.0)):
@@ -402,6 +402,12 @@ def test_what_is_not_judged_may_be_incomplete_but_not_of_another_kind(book, monk
 )
 def test_a_run_that_is_not_judged_keeps_its_intervals_where_they_are_whole(estimate, interval, kept):
     assert verdicts.pass_over(NAMED, estimate, verdicts.OTHER_PARAMETERS, "why", interval).interval == kept
+
+
+@pytest.mark.parametrize("rule", [NAMED, {"kind": "ordering", "order": ["a", "b"]}])
+def test_values_that_were_not_computed_go_by_the_names_of_the_rule(rule):
+    found = verdicts.pass_over(rule, [1.0, math.nan], verdicts.NOT_TESTED, "why")
+    assert found.estimate == {"a": 1.0, "b": None}
 
 
 def test_changed_parameters_are_another_run_and_the_device_is_not(book, monkeypatch):
