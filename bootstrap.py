@@ -31,6 +31,14 @@ def check_cuda(has_card, torch_cuda):
     return None
 
 
+def reason(lines):
+    """Why pip failed, from the lines that it wrote: an index that never answered is no conflict of versions."""
+    if any("Retry(total=0" in line for line in lines):
+        return "no package index answers; is there a network, and does it need a proxy (HTTPS_PROXY) or PIP_INDEX_URL?"
+    errors = [line.strip() for line in lines if "No space left" in line] + [line.strip() for line in lines if "ERROR" in line]
+    return errors[0] if errors else "it says nothing"
+
+
 def install():
     """Make the environment; stop with one line if that fails."""
     problem = check_python() or check_disk()
@@ -39,14 +47,15 @@ def install():
     print("making .venv from constraints.txt (a few minutes, once)", flush=True)
     python = os.path.join(".venv", "bin", "python")
     log = os.path.join(".venv", "install.log")
-    subprocess.check_call([sys.executable, "-m", "venv", ".venv"])
+    if subprocess.call([sys.executable, "-m", "venv", ".venv"]):
+        sys.exit("bootstrap: this Python cannot make an environment; on Debian and Ubuntu it needs the package python3-venv")
     words = [python, "-m", "pip", "install", "--disable-pip-version-check", "-c", "constraints.txt", "-e", ".[book,test]"]
     with open(log, "w") as out:
         status = subprocess.call(words, stdout=out, stderr=subprocess.STDOUT)
     if status:
         with open(log) as lines:
-            errors = [line.strip() for line in lines if "ERROR" in line or "No space left" in line]
-        sys.exit("bootstrap: pip could not install the environment: %s; all of it is in %s" % ((errors or ["?"])[0], log))
+            why = reason(list(lines))
+        sys.exit("bootstrap: pip could not install the environment: %s; all of it is in %s" % (why, log))
     ask = [python, "-c", "import torch; print(int(torch.cuda.is_available()))"]
     warning = check_cuda(shutil.which("nvidia-smi"), subprocess.check_output(ask).strip() == b"1")
     if warning:

@@ -80,6 +80,19 @@ def test_a_torch_without_cuda_beside_a_card_is_told_in_one_line():
     assert bootstrap.check_cuda(False, False) is None
 
 
+@pytest.mark.parametrize(
+    ("lines", "told"),
+    [
+        (["WARNING: Retrying (Retry(total=0, connect=None)) after", "ERROR: conflicting dependencies."], "no package index"),
+        (["WARNING: Retrying (Retry(total=3, connect=None)) after", "ERROR: No matching distribution"], "No matching"),
+        (["ERROR: Could not install", "OSError: [Errno 28] No space left on device"], "No space left on device"),
+        (["Collecting torch"], "it says nothing"),
+    ],
+)
+def test_a_failed_install_is_told_by_its_cause(lines, told):
+    assert told in bootstrap.reason(lines)
+
+
 def test_bootstrap_speaks_words_that_any_python_3_reads():
     compiled = compile((ROOT / "bootstrap.py").read_text(), "bootstrap.py", "exec", dont_inherit=True)
     assert compiled is not None
