@@ -59,7 +59,6 @@ def execute(chapter, folder, *, profile=chapters.DEFAULT_PROFILE, values=None, p
     """
     import nbformat
     import papermill
-    from traitlets.config import Config
 
     folder = Path(folder).resolve()
     folder.mkdir(parents=True, exist_ok=True)
@@ -86,8 +85,7 @@ def execute(chapter, folder, *, profile=chapters.DEFAULT_PROFILE, values=None, p
                     progress_bar=progress,
                     log_output=False,
                     extra_arguments=["--IPKernelApp.log_level=50"],
-                    # a port that is free now may be another kernel's when this one has started: sockets in a folder instead
-                    config=Config(KernelManager={"transport": "ipc", "connection_file": f"{scratch}/kernel.json"}),
+                    config=_connection(scratch),
                 )
         except (papermill.PapermillExecutionError, RuntimeError) as error:  # RuntimeError: the kernel did not start, or died
             failed = folder / "failed" / out.name
@@ -102,6 +100,19 @@ def execute(chapter, folder, *, profile=chapters.DEFAULT_PROFILE, values=None, p
     write_whole(out, nbformat.writes(executed))
     (folder / "failed" / out.name).unlink(missing_ok=True)
     return out
+
+
+def _connection(scratch):
+    """How the kernel is spoken to: sockets in a folder, for a port that is free now may be another's when it starts.
+
+    Ports it is, all the same, where the system has no such sockets or the folder's name is too long for one.
+    """
+    import zmq
+    from traitlets.config import Config
+
+    if not zmq.has("ipc") or len(os.fsencode(f"{scratch}/kernel-ipc-1")) > 100:
+        return Config()
+    return Config(KernelManager={"transport": "ipc", "connection_file": f"{scratch}/kernel.json"})
 
 
 def _what_failed(run, error):

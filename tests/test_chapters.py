@@ -153,6 +153,14 @@ def test_kernels_that_start_together_share_no_port(book, tmp_path, monkeypatch, 
     assert capfd.readouterr().err == ""
 
 
+def test_a_folder_with_a_name_too_long_for_a_socket_serves_too(book, tmp_path, monkeypatch):
+    chapter_of(book, "x = 1")
+    long = tmp_path / ("x" * 100)
+    long.mkdir()
+    monkeypatch.setattr("tempfile.tempdir", str(long))
+    assert execution.execute("01_first", tmp_path / "out").exists()
+
+
 def test_a_file_that_cannot_be_written_is_named_and_leaves_no_piece(tmp_path, monkeypatch, capsys):
     path = tmp_path / "page.ipynb"
     path.write_text("old")
