@@ -77,9 +77,7 @@ def _compute(state, sweep, cargo, time_limit, claim, release, show):
                 jobs = [waiting.popleft() for _ in range(min(len(waiting), room))]
                 mine, others = _claimed(state, jobs, claim, release)
                 waiting.extend(others)
-                for job, future in send(mine):
-                    flying[future] = job
-                    future.add_done_callback(landed.put)
+                _let_fly(send(mine), flying, landed)
                 results, again = _results(client, _drain(landed), flying)
             waiting.extend(again)
             pace.extend(len(job["keys"]) * result["seconds"] for job, result in results if "seconds" in result)
@@ -164,6 +162,13 @@ def _sender(client, tasks, cargo, time_limit):
             yield from zip(group, futures)
 
     return send
+
+
+def _let_fly(sent, flying, landed):
+    """Notes what has been sent out; a future that a name here held on to would be computed again if its worker died."""
+    for job, future in sent:
+        flying[future] = job
+        future.add_done_callback(landed.put)
 
 
 def _depth(pace):
