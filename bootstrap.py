@@ -32,9 +32,9 @@ def check_cuda(has_card, torch_cuda):
 
 
 def reason(lines):
-    """Why pip failed, from the lines that it wrote: an index that never answered is no conflict of versions."""
+    """Why pip failed, from the lines that it wrote: an index that does not answer is no conflict of versions."""
     if any("Retry(total=0" in line for line in lines):
-        return "no package index answers; is there a network, and does it need a proxy (HTTPS_PROXY) or PIP_INDEX_URL?"
+        return "a package index does not answer; is there a network, and does it need a proxy (HTTPS_PROXY) or PIP_INDEX_URL?"
     errors = [line.strip() for line in lines if "No space left" in line] + [line.strip() for line in lines if "ERROR" in line]
     return errors[0] if errors else "it says nothing"
 

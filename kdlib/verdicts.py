@@ -184,9 +184,8 @@ def _worst(found):
 
 def _names(rule):
     """The names of the values that a rule judges, in its order; None where there is one value, or none is named."""
-    if "order" in rule:
-        return [str(name) for name in rule["order"]]
-    return [str(name) for name in rule["value"]] if isinstance(rule.get("value"), dict) else None
+    named = rule.get("order") or _by_name(rule.get("value"), None)
+    return [str(name) for name in named] if isinstance(named, (list, dict)) else None
 
 
 def _by_name(estimate, names):

@@ -236,6 +236,7 @@ def test_a_curve_may_be_a_frame():
         (NAMED, {"a": 1.0, "c": 2.0}, None, "needs .*: a, b; got"),
         (NAMED, [1.0, 2.0], (0.0, 1.0), "low <= high"),
         (NAMED, [1.0, 2.0], [(0.0, 1.0)], "one pair .* for each of a, b"),
+        (NAMED | {"value": [1.0, 2.0]}, [1.0, 2.0, 3.0], None, "needs .*: 1, 2; got"),
         (RISING, [1, 2], None, "needs a dict with the names"),
         (RISING, [1, 2, 3], [(0, 1)], "one pair .* for each of a, b, c"),
         ({"kind": "inequality", "delta": 0}, 0, None, "needs a dict"),

@@ -83,7 +83,7 @@ def test_a_torch_without_cuda_beside_a_card_is_told_in_one_line():
 @pytest.mark.parametrize(
     ("lines", "told"),
     [
-        (["WARNING: Retrying (Retry(total=0, connect=None)) after", "ERROR: conflicting dependencies."], "no package index"),
+        (["WARNING: Retrying (Retry(total=0, connect=None)) after", "ERROR: conflicting dependencies."], "a package index does not"),
         (["WARNING: Retrying (Retry(total=3, connect=None)) after", "ERROR: No matching distribution"], "No matching"),
         (["ERROR: Could not install", "OSError: [Errno 28] No space left on device"], "No space left on device"),
         (["Collecting torch"], "it says nothing"),
