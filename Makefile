@@ -15,7 +15,7 @@ MAKEFLAGS += --no-print-directory
 BUILD := _build/$(PROFILE)
 CHAPTERS := $(sort $(patsubst book/%.md,%,$(wildcard book/[0-9]*_*.md)))
 EXECUTED := $(CHAPTERS:%=$(BUILD)/book/%.ipynb)
-PAGES := _config.yml _toc.yml $(wildcard book/*.md book/*.yml book/profiles/*.yml book/recorded/*.json book/*.bib book/_static/* book/_ext/* kdlib/*.py)
+PAGES := _config.yml _toc.yml $(wildcard book/*.md book/*.yml book/profiles/*.yml book/recorded/*.json book/*.bib book/_static/* book/_ext/*) $(shell find kdlib companion -name '*.py')
 READY := $(if $(filter .venv/bin/python,$(PYTHON)),.venv/ready)
 
 .PHONY: help book test bench bench-peers trials data clean
@@ -25,16 +25,16 @@ READY := $(if $(filter .venv/bin/python,$(PYTHON)),.venv/ready)
 # Digests first: a chapter is executed again when its digest has changed. The cluster starts only if there is work, as this
 # make's own child (exec), so that it notices when nobody waits for it any more.
 book: $(READY)
-	@$(PYTHON) -m kdlib keys --profile $(PROFILE)
+	@$(PYTHON) -m companion keys --profile $(PROFILE)
 	@$(MAKE) -q $(BUILD)/html/index.html || \
-		exec $(PYTHON) -m kdlib.sweeps serve -- $(MAKE) -k -j $(JOBS) $(BUILD)/html/index.html
+		exec $(PYTHON) -m companion.engine.cluster serve -- $(MAKE) -k -j $(JOBS) $(BUILD)/html/index.html
 	@echo "$(BUILD)/html/index.html"
 
 $(BUILD)/html/index.html: $(EXECUTED) $(PAGES)
-	@$(PYTHON) -m kdlib html --profile $(PROFILE)
+	@$(PYTHON) -m companion html --profile $(PROFILE)
 
 $(BUILD)/book/%.ipynb: $(BUILD)/keys/%
-	@$(PYTHON) -m kdlib execute --profile $(PROFILE) $*
+	@$(PYTHON) -m companion execute --profile $(PROFILE) $*
 
 test: $(READY)
 	@$(PYTHON) -m pytest -q -n 2 --dist loadfile tests
@@ -46,10 +46,10 @@ bench-peers: $(READY) .venv-peers/ready
 	@$(PYTHON) benchmarks/peers/compare_kernels.py .venv-peers/bin/python
 
 trials: $(READY)
-	@$(PYTHON) -m kdlib.sweeps serve -- $(PYTHON) -m kdlib trials
+	@$(PYTHON) -m companion.engine.cluster serve -- $(PYTHON) -m companion trials
 
 data: $(READY)
-	@$(PYTHON) -m kdlib.datasets $(NAMES)
+	@$(PYTHON) -m kdlib.downloads $(NAMES)
 
 help:
 	@sed -n 's/^# //p' Makefile

@@ -7,7 +7,8 @@ import torch
 
 import table
 
-from kdlib import inefficiency, linearized
+from kdlib import linearized
+from kdlib.metrics import inefficiency
 
 SAMPLES = [1000, 2000, 4000]
 LARGEST = 10_000

@@ -12,7 +12,8 @@ from pathlib import Path
 
 import torch
 
-from kdlib import cluster, sweeps
+from companion import sweeps
+from companion.engine import cluster
 
 
 def nothing(seed):

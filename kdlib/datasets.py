@@ -1,17 +1,14 @@
-"""The image sets as tensors, and the papers' own curves.
+"""The image sets as tensors.
 
 Every file is checked against its md5 as it is read, nothing is unpickled, and nothing is downloaded unasked:
-``make data`` (``python -m kdlib.datasets [NAME ...]``) does that. ``KDLIB_DATA`` names the folder, by default one in
+``make data`` (``python -m kdlib.downloads [NAME ...]``) does that. ``KDLIB_DATA`` names the folder, by default one in
 the user's cache.
 """
 
 import gzip
 import hashlib
-import json
 import struct
-import sys
 import zlib
-from importlib import resources
 from pathlib import Path
 from typing import NamedTuple
 
@@ -156,27 +153,6 @@ def load(dataset="auto", *, real="cifar10", root=None):
     return Images(name, *images, checksum=seen.hexdigest())
 
 
-def paper_curves(name):
-    """A paper's published curves, as measured from its vector figures.
-
-    Args:
-        name: ``ji_zhu_2020``.
-
-    Returns:
-        dict: figure -> ``{"what", "x", "y", "curves": {legend label: [[x, y], ...]}}``; ``"_about"`` says how measured
-
-    Raises:
-        ValueError: no curves of that name.
-
-    Source: Ji & Zhu, Knowledge distillation in wide neural networks (NeurIPS 2020), Figs 2 to 5.
-    """
-    folder = resources.files("kdlib") / "papers"
-    known = sorted(file.name.removesuffix(".json") for file in folder.iterdir() if file.name.endswith(".json"))
-    if name not in known:
-        raise ValueError(f"name must be one of {', '.join(known)}; got {name!r}")
-    return json.loads((folder / f"{name}.json").read_text(encoding="utf-8"))
-
-
 def _on_disk(file, root):
     """Where a file of the table is, plain or gzipped; None where it is not."""
     plain = data_folder(root) / file
@@ -227,9 +203,3 @@ def _digits(root):
         rank[labels == c] = np.arange((labels == c).sum())
     test = rank % 5 == 4
     return [images[~test], labels[~test], images[test], labels[test]]
-
-
-if __name__ == "__main__":
-    from kdlib.downloads import main
-
-    sys.exit(main(sys.argv[1:]))

@@ -58,7 +58,7 @@ SOURCES = {
 
 
 def main(names):
-    """``python -m kdlib.datasets [NAME ...]``: bring the named sets, all by default, and return the exit status."""
+    """``python -m kdlib.downloads [NAME ...]``: bring the named sets, all by default, and return the exit status."""
     if unknown := [name for name in names if name not in SOURCES]:
         print(f"no data set {unknown[0]!r}; one of {', '.join(SOURCES)} (digits need no download)", file=sys.stderr)
         return 2
@@ -281,3 +281,7 @@ def _append(raw, part, *, skip, size, timeout):
                     if since < SLOWEST * (now - mark):
                         raise ConnectionError(f"stalled at {since / (now - mark):,.0f} bytes a second")
                     mark, since = now, 0
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))

@@ -13,7 +13,7 @@ import threading
 from pathlib import Path
 
 import pytest
-from kdlib import chapters
+from companion.press import chapters
 
 ROOT = Path(__file__).resolve().parent.parent
 BROWSER = next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), None)
@@ -108,11 +108,11 @@ def test_the_notation_page_names_code_that_exists():
     import inspect
 
     text = (ROOT / "book" / "notation.md").read_text(encoding="utf-8")
-    names = re.findall(r"\{py:\w+\}`kdlib\.(\w+)\.(\w+)`", text)
+    names = re.findall(r"\{py:\w+\}`(kdlib[\w.]*)\.(\w+)`", text)
     assert len(names) >= 5
     parameters = set("ndmck") | {"p"}
     for room, name in names:
-        function = getattr(importlib.import_module(f"kdlib.{room}"), name)
+        function = getattr(importlib.import_module(room), name)
         parameters |= set(inspect.signature(function).parameters)
     first = text.split("Letters that change")[0]
     for word in re.findall(r"`([a-z][a-z_, ]*)`", re.sub(r"\{py:\w+\}`[^`]*`", "", first)):
@@ -123,7 +123,7 @@ def test_the_notation_page_names_code_that_exists():
 def test_kdlib_run_writes_notebook_page_record_verdicts_and_rows(tmp_path):
     out = tmp_path / "mine"
     words = ["run", "1b", "--profile", "smoke", "-p", "soft_ratios", "1.0,0.5", "--out", str(out), "--quiet"]
-    subprocess.run([sys.executable, "-m", "kdlib", *words], check=True, capture_output=True, timeout=300)
+    subprocess.run([sys.executable, "-m", "companion", *words], check=True, capture_output=True, timeout=300)
     record = json.loads((out / "provenance.json").read_text())
     assert record["parameters"]["soft_ratios"] == [1.0, 0.5] and record["changed"] == ["soft_ratios"]
     assert record["profile"] == "smoke" and record["versions"]["torch"] and record["seconds"] > 0
@@ -137,7 +137,7 @@ def test_kdlib_run_writes_notebook_page_record_verdicts_and_rows(tmp_path):
 
 
 def test_papermill_runs_a_committed_notebook_from_any_folder_and_its_verdicts_say_what_changed(tmp_path):
-    from kdlib import claims
+    from companion import claims
 
     twin = ROOT / "book" / "notebooks" / "01_effective_logits.ipynb"
     words = [str(twin), "out.ipynb", "-y", "soft_ratios: [1.0, 0.5]", "-p", "descent_steps", "10", "-k", "python3"]

@@ -7,8 +7,9 @@ import socket
 import jupytext
 import nbformat
 import pytest
-from kdlib import chapters, datasets, execution
-from kdlib.__main__ import main
+from companion.press import chapters, execution
+from kdlib import datasets
+from companion.__main__ import main
 
 digits = datasets.load("digits")
 

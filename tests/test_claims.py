@@ -8,9 +8,11 @@ import pandas
 import pytest
 import torch
 import yaml
-from kdlib import claims, curves, verdicts
-from kdlib.claimfile import PAPERS, check_rule
-from kdlib.verdicts import judge
+from companion import claims
+from companion.claims import recording, verdicts
+from kdlib import curves, published
+from companion.claims.file import PAPERS, check_rule
+from companion.claims.verdicts import judge
 
 YES, NO, OPEN, NEARLY, EMPTY = (
     "reproduced", "not reproduced", "undecided", "reproduced with another constant", "vacuous"
@@ -267,11 +269,11 @@ def test_the_book_states_enough_claims_of_each_paper_and_all_are_well_formed():
 
 
 def test_curve_claims_name_curves_that_were_measured():
-    from kdlib import datasets
+
 
     for claim in claims.read():
         if claim["rule"]["kind"] == "curve":
-            points = datasets.paper_curves(claim["paper"])[claim["rule"]["figure"]]["curves"][claim["rule"]["curve"]]
+            points = published.curves(claim["paper"])[claim["rule"]["figure"]]["curves"][claim["rule"]["curve"]]
             assert min(min(point) for point in points) > 0, claim["id"]  # a log ratio needs positive values
 
 
@@ -453,7 +455,7 @@ class Shell:
 )
 def test_plain_papermill_with_other_values_is_noticed(book, monkeypatch, injected, changed):
     shell = Shell('ratios = [1.0, 0.9]  # each in (0, 1]\nseeds = 3  # runs\ndevice = "auto"', injected)
-    monkeypatch.setattr(claims, "_shell", lambda: shell)
+    monkeypatch.setattr(recording, "_shell", lambda: shell)
     assert claims.run_settings() == ("laptop", changed)
     monkeypatch.setenv("KDLIB_CHANGED", "")  # a pipeline that says so is believed: it injects its profile's values
     assert claims.run_settings() == ("laptop", [])
@@ -470,7 +472,7 @@ def recorded(monkeypatch, *calls):
     """What ``record`` leaves in a notebook's metadata for each call."""
     shown = []
     with monkeypatch.context() as patch:
-        patch.setattr(claims, "_show", shown.append)
+        patch.setattr(recording, "_show", shown.append)
         for name, estimate, options in calls:
             claims.record(name, estimate, **options)
     return shown
@@ -480,7 +482,7 @@ def test_a_notebook_shows_one_accessible_line_with_its_record(book, monkeypatch)
     import IPython.display
 
     shown = []
-    monkeypatch.setattr(claims, "_shell", lambda: Shell())
+    monkeypatch.setattr(recording, "_shell", lambda: Shell())
     monkeypatch.setattr(IPython.display, "display", lambda data, **options: shown.append((data, options)))
     claims.record("one", 9.0, interval=(8.0, 10.0), figure="fig-01-one")
     (data, options), = shown

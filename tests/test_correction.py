@@ -3,7 +3,8 @@
 import pytest
 import torch
 
-from kdlib import correction, kernels, logits, synthetic
+from kdlib import kernels, logits
+from kdlib.papers.ji_zhu import correction, synthetic
 
 
 def test_a_run_agrees_with_explicit_solves():

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from kdlib import costpage
+from companion.press import costpage
 
 SPEC = importlib.util.spec_from_file_location("table", Path(__file__).resolve().parent.parent / "benchmarks" / "table.py")
 table = importlib.util.module_from_spec(SPEC)

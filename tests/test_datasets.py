@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 import torch
 
-from kdlib import datasets
+from kdlib import datasets, published
 
 REAL = [name for name in ("mnist", "cifar10") if datasets.resolve("auto", real=name) == name]
 
@@ -131,7 +131,7 @@ def test_real_files_are_the_official_ones(name):
 
 
 def test_paper_curves_are_read_from_the_package():
-    curves = datasets.paper_curves("ji_zhu_2020")
+    curves = published.curves("ji_zhu_2020")
     assert curves["fig2_left_risk"]["curves"]["1.000"][0] == [32, 0.24591]
     with pytest.raises(ValueError, match="name must be one of ji_zhu_2020; got 'ji_zhu_2021'"):
-        datasets.paper_curves("ji_zhu_2021")
+        published.curves("ji_zhu_2021")

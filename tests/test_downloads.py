@@ -291,7 +291,7 @@ def test_make_data_answers_an_unknown_name_in_one_line(offered, capsys):
 
 
 def test_the_command_behind_make_data_answers():
-    command = [sys.executable, "-W", "error", "-m", "kdlib.datasets", "cifar"]
+    command = [sys.executable, "-W", "error", "-m", "kdlib.downloads", "cifar"]
     answer = subprocess.run(command, capture_output=True, text=True, timeout=120)
     assert (answer.returncode, answer.stdout) == (2, "")
     assert answer.stderr == "no data set 'cifar'; one of mnist, cifar10 (digits need no download)\n"

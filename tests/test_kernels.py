@@ -8,7 +8,8 @@ import references
 import torch
 from torch import nn
 
-from kdlib import kernels, models, tiles
+from kdlib import kernels, models
+from kdlib.kernels import empirical, factor, tiles
 
 DEVICES = ["cpu"] + ["cuda"] * torch.cuda.is_available()
 SCALES = [(1.0, 1.0), (1.0, 0.0), (1.5, 0.1), (0.7, 3.0)]  # (sigma_w, sigma_b)
@@ -188,7 +189,7 @@ class Convolutional(nn.Module):
 
 @pytest.mark.parametrize("entries", [1, 200, 2**24])
 def test_the_empirical_kernel_is_the_product_of_gradients_in_blocks_of_any_size(entries, monkeypatch):
-    monkeypatch.setattr(kernels, "ENTRIES", entries)
+    monkeypatch.setattr(empirical, "ENTRIES", entries)
     model, images = Convolutional(), draw(7, 1, 4, 4)
     weights = [w for w in model.parameters() if w.requires_grad]
     rows = [torch.autograd.grad(model(image[None]).squeeze(), weights) for image in images]
@@ -216,7 +217,7 @@ def positive(n, seed=0):
 @pytest.mark.parametrize("in_place", [False, True])
 @pytest.mark.parametrize("device", DEVICES)
 def test_the_factor_and_its_leading_blocks(device, in_place):
-    n = kernels.BLOCK + 188
+    n = factor.BLOCK + 188
     K = positive(n).to(device)
     gram = K.clone()
     L = kernels.cholesky(gram, in_place=in_place)

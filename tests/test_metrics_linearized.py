@@ -8,7 +8,8 @@ import references
 import torch
 from scipy import stats
 
-from kdlib import inefficiency, linearized, logits, metrics
+from kdlib import linearized, logits, metrics
+from kdlib.metrics import inefficiency
 
 
 def problem(n=30, p=60, seed=0):

@@ -8,7 +8,7 @@ from pathlib import Path
 import pandas
 import pytest
 
-from kdlib import moving
+from companion import moving
 
 BROWSER = next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), None)
 FLAGS = ["--no-sandbox", "--disable-gpu", "--disable-background-networking", "--disable-component-update", "--disable-sync"]

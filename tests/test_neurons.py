@@ -6,7 +6,10 @@ import pandas
 import pytest
 import references
 import torch
-from kdlib import metrics, models, neurons, separation, threshold, training
+from kdlib import metrics, models, training
+from kdlib.metrics import margins
+from kdlib.papers.mandal import descent, digits, tasks, theorems
+from kdlib.training import projected
 
 INF = float("inf")
 
@@ -37,7 +40,7 @@ def test_the_start_is_symmetric_and_zero_everywhere():
 
 @pytest.mark.parametrize("n", [30, 600])
 def test_a_stack_of_networks_goes_the_way_of_each_alone(n, monkeypatch):
-    monkeypatch.setattr(training, "_CACHED", 1)  # 600 samples go in three pieces
+    monkeypatch.setattr(projected, "_CACHED", 1)  # 600 samples go in three pieces
     x, p = sphere(n, 5), torch.rand(n, 4, generator=seeded(1), dtype=torch.float64)
     widths, step, radius = [4, 8, 4, 2], [1.0, 5.0, 20.0, 3.0], [1.0, 0.5, INF, 0.1]
     nets, seen = [network(m, k) for k, m in enumerate(widths)], []
@@ -52,7 +55,7 @@ def test_a_stack_of_networks_goes_the_way_of_each_alone(n, monkeypatch):
 
 
 def test_condensed_networks_train_like_the_whole_ones():
-    x, _ = neurons.arcs(4, 2, 1.3)
+    x, _ = tasks.arcs(4, 2, 1.3)
     p, runs = torch.rand(8, generator=seeded(2), dtype=torch.float64), []
     for way in (list, lambda nets: models.condense(nets, x, 1.0)):
         nets, seen = way([network(3000, seed, inputs=2) for seed in (1, 2)]), []
@@ -66,36 +69,36 @@ def test_condensed_networks_train_like_the_whole_ones():
 
 @pytest.mark.parametrize("sectors,points,gap", [(2, 1, math.pi), (4, 2, 1.0), (2, 5, 0.3)])
 def test_the_margin_encloses_the_slow_twin_and_its_interval_the_exact_value(sectors, points, gap):
-    x, y = neurons.arcs(sectors, points, gap)
+    x, y = tasks.arcs(sectors, points, gap)
     z = torch.randn(2000, 2, generator=seeded(3), dtype=torch.float64)
     found = metrics.margin(x, y, z, fresh=torch.randn(20000, 2, generator=seeded(4), dtype=torch.float64), tolerance=1e-5)
     slow = references.margin(x, y, z)
     assert found.lower <= slow * (1 + 1e-6) and slow <= found.upper * (1 + 1e-4)  # scipy stops a little above
     assert found.upper - found.lower <= 1e-5 * found.upper
-    exact = neurons.infinite_teacher(x, y).gamma
+    exact = descent.infinite_teacher(x, y).gamma
     assert found.low < exact < found.high < 1.1 * exact
 
 
 def test_margins_in_closed_form():
-    opposite = neurons.arcs(2, 1, math.pi)
-    assert neurons.infinite_teacher(*opposite).gamma == pytest.approx(0.5, rel=1e-6)
+    opposite = tasks.arcs(2, 1, math.pi)
+    assert descent.infinite_teacher(*opposite).gamma == pytest.approx(0.5, rel=1e-6)
     one = torch.tensor([[0.6, 0.8]]).double(), torch.ones(1).double()
-    assert neurons.infinite_teacher(*one).gamma == pytest.approx(0.5, rel=1e-6)
-    x, y = neurons.arcs(6, 3, 0.5)  # sin 3 theta: no odd harmonic above the first
-    assert neurons.infinite_teacher(x, y).gamma == 0 and metrics.margin(x, y, *separation.directions_and_arcs(x)[:1]).upper < 1e-3
-    twice = [neurons.infinite_teacher(*neurons.arcs(4, 8, gap)).gamma for gap in (0.2, 0.1)]
+    assert descent.infinite_teacher(*one).gamma == pytest.approx(0.5, rel=1e-6)
+    x, y = tasks.arcs(6, 3, 0.5)  # sin 3 theta: no odd harmonic above the first
+    assert descent.infinite_teacher(x, y).gamma == 0 and metrics.margin(x, y, *margins.directions_and_arcs(x)[:1]).upper < 1e-3
+    twice = [descent.infinite_teacher(*tasks.arcs(4, 8, gap)).gamma for gap in (0.2, 0.1)]
     assert twice[0] / twice[1] == pytest.approx(2, rel=0.03)
 
 
 def test_symmetric_data_have_kinks_and_a_margin_all_the_same():
     z = torch.randn(2, 5000, 4, generator=seeded(5), dtype=torch.float64)
-    found = metrics.margin(*neurons.noisy_xor(4), z[0], fresh=z[1])
+    found = metrics.margin(*tasks.noisy_xor(4), z[0], fresh=z[1])
     assert 0.99 * found.upper <= found.lower and found.low > 0.8 * found.upper > 1 / (60 * 4)
 
 
 def test_arcs_weigh_the_circle_as_many_directions_do():
     x = torch.cat([sphere(5, 2), -sphere(1, 2)])  # a point and its opposite share their line
-    directions, measure = separation.directions_and_arcs(x)
+    directions, measure = margins.directions_and_arcs(x)
     assert measure.sum() == pytest.approx(1) and len(measure) == 10
     z = torch.randn(200000, 2, generator=seeded(), dtype=torch.float64)
     share = (z @ x.T > 0).double().T @ (z @ x.T > 0).double() / len(z)
@@ -105,63 +108,63 @@ def test_arcs_weigh_the_circle_as_many_directions_do():
 
 def test_the_infinite_teacher_separates_with_the_margin_and_wide_networks_reach_it():
     task = dict(sectors=4, points=2, gap=1.3)
-    teacher, (_, y) = neurons.infinite_teacher(*neurons.arcs(**task)), neurons.arcs(**task)
+    teacher, (_, y) = descent.infinite_teacher(*tasks.arcs(**task)), tasks.arcs(**task)
     assert (y * teacher.logits >= teacher.gamma).all()
-    away = [max(one["distance"] for one in neurons.finite_logits(range(20), width=m, **task)) for m in (100, 10000)]
+    away = [max(one["distance"] for one in descent.finite_logits(range(20), width=m, **task)) for m in (100, 10000)]
     assert 5 < away[0] / away[1] < 20  # falls like 1 / sqrt m
     assert away[0] < math.sqrt(2 * math.log(16 / 0.05) / 100)
 
 
 def test_what_the_theorems_ask_for():
-    soft = neurons.soft_risk_demand(0.1, n=8)
+    soft = theorems.soft_risk_demand(0.1, n=8)
     assert soft[1:] == (0.1 / 3, 900, 1.0)
     assert soft.width == pytest.approx(11.443 / 0.1 * (0.79788 + 3 * math.sqrt(math.log(160))) ** 2, rel=1e-3)
-    right, printed = (neurons.soft_error_demand(0.5, 0.4, n=8, corrected=one) for one in (True, False))
+    right, printed = (theorems.soft_error_demand(0.5, 0.4, n=8, corrected=one) for one in (True, False))
     assert printed.width == right.width and printed.step == pytest.approx(32 * right.step)
     assert right.steps == pytest.approx(1024 * printed.steps, rel=1e-3)
-    hard = [neurons.hard_risk_demand(0.2, gamma, n=8) for gamma in (0.1, 0.2)]
+    hard = [theorems.hard_risk_demand(0.2, gamma, n=8) for gamma in (0.1, 0.2)]
     assert hard[0].width / hard[1].width == pytest.approx(16, rel=1e-4) and hard[0].radius == 2 * hard[1].radius
     assert hard[0].steps == math.ceil(8 * (0.05 * hard[0].radius) ** 2 / (0.01 * math.log(2) * 0.2))
 
 
 def test_training_averages_what_the_untrained_and_the_trained_network_do():
     task = dict(sectors=4, points=2, gap=1.3, width=64, radius=1.0, step=1.0)
-    soft, same = (neurons.train([3], kind="soft", steps=steps, **task)[0] for steps in (1, 64))
-    teacher = neurons.infinite_teacher(*neurons.arcs(4, 2, 1.3))
+    soft, same = (descent.train([3], kind="soft", steps=steps, **task)[0] for steps in (1, 64))
+    teacher = descent.infinite_teacher(*tasks.arcs(4, 2, 1.3))
     p = torch.sigmoid(teacher.logits)
     start = (p * (2 * p).log() + (1 - p) * (2 * (1 - p)).log()).mean().item()  # KL(p, 1/2)
     assert soft["risk"] == pytest.approx(start, rel=1e-9) and soft["error"] == 1.0
     assert same["risk_at"][0] == soft["risk"] and (same["risk_at"].diff() < 0).all() and len(same["risk_at"]) == 7
-    both = neurons.train([3, 4], kind="soft", steps=64, **task)
+    both = descent.train([3, 4], kind="soft", steps=64, **task)
     assert both[0]["risk"] == pytest.approx(same["risk"], rel=1e-12) != both[1]["risk"]
-    assert neurons.train([3], kind="hard", steps=1, **task)[0]["risk"] == pytest.approx(math.log(2), rel=1e-12)
+    assert descent.train([3], kind="hard", steps=1, **task)[0]["risk"] == pytest.approx(math.log(2), rel=1e-12)
 
 
 def test_the_least_width_is_the_first_from_which_all_reach():
     rows = pandas.DataFrame([("soft", 0.1, m, s) for s in (0, 1, 2) for m in (2, 4, 8)], columns=["labels", "gamma", "width", "seed"])
     reached = pandas.Series([True, True, True, True, False, True, True, True, False])
-    found = neurons.least_widths(rows, reached).loc[("soft", 0.1)]
+    found = descent.least_widths(rows, reached).loc[("soft", 0.1)]
     assert found[0] == 2 and found[1] == 8 and math.isnan(found[2])
 
 
 def test_noisy_xor_is_what_it_says():
-    x, y = neurons.noisy_xor(4)
+    x, y = tasks.noisy_xor(4)
     assert x.shape == (16, 4) and torch.allclose(x.norm(dim=1), torch.ones(16).double()) and y.sum() == 0
     assert torch.equal(y, ((x[:, 0] ** 2 - x[:, 1] ** 2) * 3).round())
 
 
-def digits(n=30):
+def few_digits(n=30):
     from kdlib import datasets
 
     images = datasets.load("digits")
-    return threshold.task(images, components=12, n_train=n)
+    return digits.task(images, components=12, n_train=n)
 
 
 def test_the_table_task_keeps_its_parts_apart_and_turns_without_loss():
     from kdlib import datasets
 
     images = datasets.load("digits")
-    data = threshold.task(images, components=64, n_train=50)
+    data = digits.task(images, components=64, n_train=50)
     known = len(images.train_images) * 5 // 6
     assert len(data["all_train_y"]) == known and len(data["all_validation_y"]) == len(images.train_images) - known
     assert torch.equal(data["all_test_y"], (images.test_labels > 4).float()) and data["all_students"] == 50
@@ -174,20 +177,20 @@ def test_the_table_task_keeps_its_parts_apart_and_turns_without_loss():
 
 
 def test_students_in_company_are_students_alone():
-    data = digits() | {"all_logits": torch.linspace(-3, 3, 30)}
-    options = dict(digits="all", step=[30.0, 10.0], radius=[5.0, 100.0], temperatures=[0.0, 2.0], symmetric=True, device="cpu",
+    data = few_digits() | {"all_logits": torch.linspace(-3, 3, 30)}
+    options = dict(subset="all", step=[30.0, 10.0], radius=[5.0, 100.0], temperatures=[0.0, 2.0], symmetric=True, device="cpu",
                    data=data)
-    both = threshold.students([0, 1], widths=[4, 8], stops=[3, 6], **options)
-    alone = threshold.students([1], widths=[8], stops=[6], **options)[0]
+    both = digits.students([0, 1], widths=[4, 8], stops=[3, 6], **options)
+    alone = digits.students([1], widths=[8], stops=[6], **options)[0]
     assert both[1]["test"].shape == (2, 2, 2) and torch.allclose(both[1]["test"][1, :, 1:], alone["test"][0], atol=1e-9)
     assert not torch.equal(both[0]["validation"], both[1]["validation"])
-    single = threshold.students([1], widths=[8], stops=[6], **options | {"symmetric": False})[0]
+    single = digits.students([1], widths=[8], stops=[6], **options | {"symmetric": False})[0]
     assert not torch.equal(single["test"], alone["test"])
 
 
 def test_a_teacher_learns_from_its_own_number_of_images_and_teaches_all_students():
-    options = dict(digits="all", width=8, epochs=2, learning_rate=10.0, device="cpu", data=digits())
-    few, many = (threshold.teach(0, n=n, **options)["logits"] for n in (20, 1000))
+    options = dict(subset="all", width=8, epochs=2, learning_rate=10.0, device="cpu", data=few_digits())
+    few, many = (digits.teach(0, n=n, **options)["logits"] for n in (20, 1000))
     assert few.shape == many.shape == (30,) and not torch.allclose(few, many)
 
 
@@ -202,12 +205,12 @@ def test_a_teacher_learns_from_its_own_number_of_images_and_teaches_all_students
      "step and radius must be > 0"),
     (lambda: metrics.margin(sphere(3, 5), torch.zeros(3), sphere(4, 5)), "labels must be -1 or 1, got 0.0"),
     (lambda: metrics.margin(sphere(3, 5), torch.ones(3), sphere(4, 4)), r"must be \(n, d\), \(n,\) and \(M, d\)"),
-    (lambda: separation.directions_and_arcs(sphere(3, 3)), r"shape \(n, 2\), got \(3, 3\)"),
-    (lambda: neurons.arcs(3, 1, 0.1), "sectors must be even"),
-    (lambda: neurons.arcs(4, 1, 2.0), r"gap in \(0, 2 pi / sectors\], got 4, 1 and 2.0"),
-    (lambda: neurons.noisy_xor(2), "at least 3, got 2"),
-    (lambda: neurons.train([0], sectors=2, points=1, gap=1.0, width=2, kind="both", step=1.0, radius=1.0, steps=1), "soft or hard"),
-    (lambda: threshold.task(None, components=0, n_train=1), "at least 1, got 0 and 1"),
+    (lambda: margins.directions_and_arcs(sphere(3, 3)), r"shape \(n, 2\), got \(3, 3\)"),
+    (lambda: tasks.arcs(3, 1, 0.1), "sectors must be even"),
+    (lambda: tasks.arcs(4, 1, 2.0), r"gap in \(0, 2 pi / sectors\], got 4, 1 and 2.0"),
+    (lambda: tasks.noisy_xor(2), "at least 3, got 2"),
+    (lambda: descent.train([0], sectors=2, points=1, gap=1.0, width=2, kind="both", step=1.0, radius=1.0, steps=1), "soft or hard"),
+    (lambda: digits.task(None, components=0, n_train=1), "at least 1, got 0 and 1"),
 ])
 def test_guards(call, told):
     with pytest.raises(ValueError, match=told):

@@ -48,7 +48,8 @@ def repository(tmp_path_factory):
     root = tmp_path_factory.mktemp("repository")
     for name in ("Makefile", "constraints.txt", "_config.yml", "pyproject.toml"):
         shutil.copy(ROOT / name, root)
-    shutil.copytree(ROOT / "kdlib", root / "kdlib", ignore=shutil.ignore_patterns("__pycache__"))
+    for package in ("kdlib", "companion"):
+        shutil.copytree(ROOT / package, root / package, ignore=shutil.ignore_patterns("__pycache__"))
     for folder in ("_static", "_ext"):
         shutil.copytree(ROOT / "book" / folder, root / "book" / folder)
     (root / "kdlib" / "toy.py").write_text("ANSWER = 42\n")

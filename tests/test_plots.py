@@ -4,7 +4,7 @@ import re
 
 import matplotlib
 import pytest
-from kdlib import plots
+from companion import plots
 
 matplotlib.use("agg")
 import matplotlib.pyplot as plt
@@ -43,7 +43,7 @@ def test_two_drawings_share_no_id_and_one_drawing_is_the_same_again(drawing):
 
 
 def test_the_style_sheet_has_every_role_in_both_themes():
-    from kdlib import chapters
+    from companion.press import chapters
 
     css = (chapters.book() / "_static" / "kdlib.css").read_text()
     for theme in ("light", "dark"):

@@ -24,7 +24,10 @@ import scipy.stats
 import torch
 
 import kdlib
-from kdlib import cluster, codekeys, dispatch, execution, rows, sweeps
+from companion import sweeps
+from companion.engine import cluster, codekeys, dispatch, rows
+from companion.press import execution
+from kdlib import intervals
 
 PATIENCE = 60  # seconds until a condition that must come true counts as never coming true
 
@@ -257,7 +260,7 @@ def run_script(tmp_path, log):
     script = tmp_path / "script.py"
     script.write_text(textwrap.dedent(f"""
         import os, time
-        from kdlib import sweeps
+        from companion import sweeps
         def run(seed):
             with open({log!r}, "a") as file:
                 file.write(f"{{seed}}\\n")
@@ -367,7 +370,7 @@ def test_a_failed_row_is_kept_and_retried_on_request(tmp_path, log, capsys, monk
         return sweeps.run_sweep(troubled, settings, store=tmp_path / "s", seeds=3, time_limit=1, **options)
 
     frame = sweep()
-    band = sweeps.mean_band(frame, "kind", "y").iloc[0]
+    band = intervals.mean_band(frame, "kind", "y").iloc[0]
     assert (band.k, band.K, band.seeds) == (2, 3, "2 of 3")
     assert calls(log).count(1) == tries and calls(log).count(0) == calls(log).count(2) == 1
     if kind == "returns NaN":
@@ -402,7 +405,8 @@ def test_a_changed_formula_is_computed_again_and_a_changed_docstring_is_not(tmp_
     (package / "outer.py").write_text("from kdlib import formula\ndef value(x):\n    return formula.value(x)\n")
     (tmp_path / "script.py").write_text(textwrap.dedent(f"""
         from pathlib import Path
-        from kdlib import outer, sweeps
+        from companion import sweeps
+        from kdlib import outer
         def run(seed):
             with open({log!r}, "a") as file:
                 file.write(f"{{seed}}\\n")
@@ -432,13 +436,15 @@ def calls_helper(seed):
 def test_the_key_follows_what_run_reads(monkeypatch):
     def key(run):
         found = codekeys.code_of(run)
-        return found["code"], codekeys.digest(found["constants"])
+        return found.digest, codekeys.digest(found.constants)
 
     def define(text, **names):
-        scope = {"helper": helper, "__name__": "__main__", "torch": torch, "functools": functools, **names}
+        scope = {"helper": helper, "__name__": "typed", "torch": torch, "functools": functools, **names}
         exec(text, scope)
         return scope["run"]
 
+    monkeypatch.setitem(sys.modules, "typed", types.ModuleType("typed"))
+    sys.modules["typed"].__file__ = "/nowhere/typed.py"
     code, constants = key(calls_helper)
     assert key(calls_helper) == (code, constants)
     monkeypatch.setitem(globals(), "FACTOR", 3.0)
@@ -451,13 +457,26 @@ def test_the_key_follows_what_run_reads(monkeypatch):
     mapped = "mapped = torch.func.vmap(helper, in_dims={})\ndef run(seed):\n    return mapped(seed)"
     assert key(define(mapped.format(0))) == key(define(mapped.format(0))) != key(define(mapped.format(1)))
     inside = define("def run(seed):\n    from kdlib.logits import effective_logits\n    return effective_logits")
-    assert "kdlib.logits" in codekeys.code_of(inside)["modules"]
+    assert "kdlib.logits:effective_logits" in codekeys.code_of(inside).definitions
     values = [1, 1.0, True, "1", None, [1], (1,), {"a": 1}, numpy.ones(2), torch.ones(2), torch.ones(2).double(),
               torch.zeros(2), torch.ones(2, 1), torch.nn.Linear(1, 1), torch.float32, math.nan, -0.0, 0.0]
     keys = {key(define("def run(seed):\n    return value", value=value)) for value in values}
     assert len(keys) == len(values)
     with pytest.raises(ValueError, match="got 'value' of type object"):
         key(define("def run(seed):\n    return value", value=object()))
+
+
+@pytest.mark.parametrize("value", [3, [1.0], "digits", torch.ones(2), functools.partial(helper, 1)])
+def test_a_run_that_reads_a_value_of_the_notebook_is_refused_by_its_name(value):
+    scope = {"__name__": "__main__", "width": value, "helper": helper, "torch": torch}
+    exec("def run(seed):\n    return torch.ones(1) + width", scope)
+    with pytest.raises(ValueError, match="run reads 'width' of the notebook: make it an argument"):
+        codekeys.code_of(scope["run"])
+    exec("def inner(seed):\n    return width\ndef run(seed):\n    return inner(seed)", scope)
+    with pytest.raises(ValueError, match="inner reads 'width' of the notebook"):
+        codekeys.code_of(scope["run"])
+    exec("def run(seed, *, width):\n    return helper(width) + torch.pi", scope)
+    assert codekeys.code_of(scope["run"]).digest
 
 
 def returns(seed, what):
@@ -499,20 +518,20 @@ def test_grid_store_and_their_guard(monkeypatch, tmp_path):
 
 def test_mean_band_is_student_t_and_guards_its_level():
     frame = pandas.DataFrame({"n": [1] * 4 + [2], "y": [1.0, 2.0, 4.0, 9.0, 5.0]})
-    band = sweeps.mean_band(frame, "n", "y", level=0.9)
+    band = intervals.mean_band(frame, "n", "y", level=0.9)
     low, high = scipy.stats.t.interval(0.9, 3, 4.0, scipy.stats.sem(frame.y[:4]))
     first = band.loc[0, ["mean", "low", "high"]].astype(float)
     numpy.testing.assert_allclose(first, [4, low, high], rtol=1e-12)  # rounding of float64 in another order
     assert list(band.seeds) == ["4", "1"] and math.isnan(band.low[1])
     with pytest.raises(ValueError, match=r"level must be in \(0, 1\), got 95"):
-        sweeps.mean_band(frame, "n", "y", level=95)
+        intervals.mean_band(frame, "n", "y", level=95)
 
 
 def test_mean_band_counts_groups_that_failed_whole():
     frame = pandas.DataFrame({"n": [1, 1, 2], "y": [1.0, 3.0, 5.0]})
     frame.attrs = {"finished": 3, "failed": [{"setting": {"n": n}, "seed": 0} for n in (2, 3)]}
-    assert [*sweeps.mean_band(frame, "n", "y").seeds] == ["2", "1 of 2", "0 of 1"]
-    assert [*sweeps.mean_band(frame[frame.n == 2], "n", "y").seeds] == ["1 of 2"]
+    assert [*intervals.mean_band(frame, "n", "y").seeds] == ["2", "1 of 2", "0 of 1"]
+    assert [*intervals.mean_band(frame[frame.n == 2], "n", "y").seeds] == ["1 of 2"]
 
 
 def test_recorded_rows_say_what_they_are(tmp_path):
@@ -548,7 +567,7 @@ def test_no_scheduler_at_the_address_is_one_clear_error(tmp_path, monkeypatch):
 
 def test_serve_gives_a_command_one_cluster_and_its_status_back():
     code = "import os, sys; print(os.environ['DASK_SCHEDULER_ADDRESS'], flush=True); sys.exit(sys.stdin.read() or 3)"
-    serving = python("-m", "kdlib.sweeps", "serve", "--", sys.executable, "-c", code,
+    serving = python("-m", "companion.engine.cluster", "serve", "--", sys.executable, "-c", code,
                      stdin=subprocess.PIPE)
     assert serving.stdout.readline().startswith("tcp://127.0.0.1:")
     family = descendants(serving.pid)
@@ -560,7 +579,7 @@ def test_serve_gives_a_command_one_cluster_and_its_status_back():
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGKILL])
 def test_serve_passes_signals_on_and_leaves_nothing(number):
     code = "import os, time; print(os.getpid(), flush=True); time.sleep(1000)"
-    serving = python("-m", "kdlib.sweeps", "serve", "--", sys.executable, "-c", code)
+    serving = python("-m", "companion.engine.cluster", "serve", "--", sys.executable, "-c", code)
     command = int(serving.stdout.readline())
     family = descendants(serving.pid)
     serving.send_signal(number)

@@ -6,7 +6,9 @@ import pytest
 import references
 import torch
 
-from kdlib import inefficiency, kernels, metrics, synthetic
+from kdlib import intervals, kernels, metrics
+from kdlib.metrics import inefficiency
+from kdlib.papers.ji_zhu import synthetic
 
 
 def generator(seed=0):
@@ -100,7 +102,7 @@ def test_a_curve_is_at_no_distance_from_itself():
         (lambda: synthetic.WideTeacher(torch.ones(3, 2), torch.ones(3), [5], loss="hinge"), "squared, logistic .* got 'hinge'"),
         (lambda: inefficiency.average(torch.ones(2, 1, 3), [1, 2, 4], 5, 9), r"got \[5, 9\]"),
         (lambda: inefficiency.distance(torch.ones(2, 12), range(1, 13), [[50, 0.5]]), "at least two points"),
-        (lambda: inefficiency.jackknife(lambda runs: runs.mean(0), torch.ones(3), level=1), r"level must be in \(0, 1\)"),
+        (lambda: intervals.jackknife(lambda runs: runs.mean(0), torch.ones(3), level=1), r"level must be in \(0, 1\)"),
         (lambda: metrics.data_inefficiency(torch.ones(2, 1)), "n >= 2"),
     ],
 )

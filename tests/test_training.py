@@ -9,6 +9,7 @@ import torch
 import torch.nn.functional as F
 
 from kdlib import devices, losses, models, pixels, training
+from kdlib.training import loops
 
 
 DEVICES = ["cpu", "cuda"] if torch.cuda.is_available() else ["cpu"]
@@ -103,7 +104,7 @@ def test_checkpoints_are_the_states_on_the_way():
     x, y = images()
     options = dict(batch_size=16, learning_rate=0.1, generator=seeded(1))
     model = small_resnet()
-    start = training._copy(model)
+    start = loops._copy(model)
     states = training.fit(model, x, (y,), cross_entropy, steps=4, checkpoints=(0, 2, 4), **options)
     assert list(states) == [0, 2, 4]
     assert all(torch.equal(states[0][name], start[name]) for name in start)
@@ -120,11 +121,11 @@ def test_patience_keeps_the_best_pass_and_stops_after_it(monkeypatch):
     states, model = [], small_resnet()
 
     def predict(network, inputs, **_):
-        states.append(training._copy(network))
+        states.append(loops._copy(network))
         right = round(10 * (1 - next(told)))
         return F.one_hot(torch.where(torch.arange(10) < right, y[30:], (y[30:] + 1) % 10), 10).float()
 
-    monkeypatch.setattr(training, "predict", predict)
+    monkeypatch.setattr(loops, "predict", predict)
     errors = training.fit_patiently(model, x[:30], (y[:30],), cross_entropy, (x[30:], y[30:]), epochs=9, patience=2,
                                     batch_size=16, learning_rate=1e-2, generator=seeded(1))
     assert errors == pytest.approx([0.4, 0.2, 0.3, 0.2])
@@ -152,7 +153,7 @@ def test_patient_training_is_adam_with_an_l2_penalty_in_whole_batches():
 def test_predict_is_evaluation_without_traces():
     x, _ = images()
     model = small_resnet().train()
-    before = training._copy(model)
+    before = loops._copy(model)
     whole, parts = training.predict(model, x), training.predict(model, x, batch_size=7)
     assert model.training and not whole.requires_grad and len(whole) == len(x)
     assert all(torch.equal(before[name], value) for name, value in model.state_dict().items())

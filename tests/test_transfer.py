@@ -5,7 +5,8 @@ import math
 import pytest
 import torch
 
-from kdlib import kernels, logits, synthetic, transfer
+from kdlib import kernels, logits
+from kdlib.papers.ji_zhu import synthetic, transfer
 
 SETTING = dict(soft_ratios=[1.0, 0.5], temperature=10.0, sizes=[8, 32], pools=[16], test_points=400, betas=[1.4, 1.55],
                teacher_modes=60, teacher_samples=64, teacher_epoch=255)

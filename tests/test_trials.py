@@ -8,7 +8,9 @@ import nbformat
 import pytest
 import yaml
 
-from kdlib import __main__, claims, execution, places, trials
+from companion import __main__, claims
+from companion.press import execution, trials
+from kdlib import places
 
 TRIAL = {"name": "short", "chapter": 1, "question": "Fewer <steps>", "parameters": {"descent_steps": 200},
          "shows": ["ji-zhu-eq3-unique-root"]}  # fmt: skip

@@ -1,0 +1,15 @@
+"""What the papers claim, and the verdict that the measured quantities give; a verdict is computed, never typed.
+
+``book/claims.yml`` states each claim and its rule before its chapter is run; a chapter hands in what it measured
+(``recording``), the rule judges it (``verdicts``), and the ledger gathers the executed chapters.
+"""
+
+from companion.claims.file import read
+from companion.claims.ledger import check, collect, counts, drift, ledger, report, write_baseline
+from companion.claims.recording import record, record_mean, run_settings
+from companion.claims.words import chapter_table, ledger_html
+
+__all__ = [
+    "chapter_table", "check", "collect", "counts", "drift", "ledger", "ledger_html", "read", "record", "record_mean",
+    "report", "run_settings", "write_baseline",
+]

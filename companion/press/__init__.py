@@ -1,0 +1,1 @@
+"""From a chapter's text to its page: parameters, keys, execution, dressing, HTML."""

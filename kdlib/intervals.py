@@ -1,0 +1,128 @@
+"""An estimate with its interval over seeds: means, power laws, any smooth function of means."""
+
+from typing import NamedTuple
+
+import numpy
+import pandas
+import torch
+from scipy import stats
+from scipy.special import stdtrit
+
+Interval = NamedTuple("Interval", [("value", torch.Tensor), ("low", torch.Tensor), ("high", torch.Tensor)])
+
+
+class Exponent(NamedTuple):
+    """Exponent of a power law with its 95 % interval over runs."""
+
+    exponent: float
+    low: float
+    high: float
+
+
+def mean_band(frame, by, value, level=0.95):
+    """Means over seeds with their Student t intervals: mean ± t(level, k - 1) · s / √k over k finished seeds.
+
+    A mean over fewer seeds than asked says so: failed rows of the sweep count as asked, and so do rows whose value is
+    NaN, which makes the mean NaN.
+
+    Args:
+        frame: from :func:`run_sweep`, or rows selected from it.
+        by: the names of the settings that tell the means apart, or one name.
+        value: the name of the averaged column.
+        level: coverage of the interval, in (0, 1).
+
+    Returns:
+        A frame with ``by``, ``mean``, ``low``, ``high``, the integers ``k`` and ``K``, and ``seeds``: the text
+        ``k of K`` where k < K, else ``K``.
+
+    Raises:
+        ValueError: if ``level`` is outside (0, 1).
+    """
+    if not 0 < level < 1:
+        raise ValueError(f"level must be in (0, 1), got {level}")
+    by = [by] if isinstance(by, str) else list(by)
+    groups = {key: group[value].to_numpy(dtype=float) for key, group in frame.groupby(by, sort=False, dropna=False)}
+    lost = [tuple(row["setting"].get(name, row["seed"]) for name in by) for row in frame.attrs.get("failed", [])]
+    if len(frame) == frame.attrs.get("finished"):  # in a selection a group without any row was left out on purpose
+        groups = {**groups, **{key: numpy.empty(0) for key in lost if key not in groups}}
+    table = []
+    for key, values in groups.items():
+        k, K = int(numpy.isfinite(values).sum()), len(values) + lost.count(key)
+        with numpy.errstate(invalid="ignore"):  # infinite values have no deviation
+            mean = values.mean() if len(values) else numpy.nan
+            half = stdtrit(k - 1, (1 + level) / 2) * values.std(ddof=1) / k**0.5 if k > 1 else numpy.nan
+        table.append({**dict(zip(by, key)), "mean": mean, "low": mean - half, "high": mean + half, "k": k, "K": K,
+                      "seeds": str(K) if k == K else f"{k} of {K}"})
+    return pandas.DataFrame(table)
+
+
+def jackknife(statistic, runs, *, level=0.95):
+    r"""A statistic of all runs and its interval over them, by leaving out one run at a time.
+
+    .. math:: s^2 = \frac{R - 1}{R} \sum_{r=1}^R \Bigl(\theta_{-r} - \frac1R \sum_q \theta_{-q}\Bigr)^2, \qquad
+              \theta \pm t_{R-1}\, s
+
+    A logarithm of a mean has no standard error of its own; this is that of any smooth function of means.
+
+    Args:
+        statistic: function of a tensor ``(runs, …)``.
+        runs: tensor ``(R, …)``, R >= 2.
+        level: coverage of the interval, in (0, 1).
+
+    Returns:
+        ``Interval(value, low, high)``, tensors of the statistic's shape.
+
+    Raises:
+        ValueError: fewer than 2 runs, or a level outside (0, 1).
+
+    Source: Efron & Tibshirani, An introduction to the bootstrap (1993), Section 11.2.
+    """
+    R = len(runs)
+    if R < 2:
+        raise ValueError(f"an interval over runs needs at least 2 runs, got {R}")
+    if not 0 < level < 1:
+        raise ValueError(f"level must be in (0, 1), got {level}")
+    value = statistic(runs)
+    left = torch.stack([statistic(runs[torch.arange(R) != run]) for run in range(R)])
+    half = stats.t.ppf(0.5 + level / 2, R - 1) * ((R - 1) * left.var(0, correction=0)).sqrt()
+    return Interval(value, value - half, value + half)
+
+
+def power_law_exponent(sizes, values, *, confidence=0.95):
+    r"""Slope b of :math:`\ln v = a + b \ln n`, with Student's t-interval over the runs.
+
+    Each run gives its own least-squares slope :math:`b_r`; the estimate is their mean :math:`\bar b` (the slope of the
+    mean logarithm), and the interval :math:`\bar b \pm t_{R-1} s / \sqrt R` with s the standard deviation of the R
+    slopes. It is negative where v falls; the rate that papers quote is −b. The interval says how far new runs would
+    move the slope, not whether a straight line fits.
+
+    Args:
+        sizes: tensor of shape ``(k,)``, k >= 2 different sample sizes, > 0.
+        values: tensor of shape ``(runs, k)``, all > 0.
+        confidence: of the interval, in (0, 1).
+
+    Returns:
+        ``Exponent(exponent, low, high)``; low and high are NaN for a single run.
+
+    Raises:
+        ValueError: shapes do not match, fewer than two sizes, or a size or value that has no logarithm.
+
+    Source: Ji & Zhu 2020, Fig. 2 left and Section S2; the fit is ours, theirs is not published.
+    """
+    sizes, values = torch.as_tensor(sizes).double(), torch.as_tensor(values).double()
+    if values.ndim != 2 or sizes.ndim != 1 or values.shape[1] != len(sizes) or 0 in values.shape:
+        raise ValueError(f"sizes must have shape (k,) and values (runs, k), got {tuple(sizes.shape)} and "
+                         f"{tuple(values.shape)}")
+    if len(sizes.unique()) < 2:
+        raise ValueError(f"sizes must hold at least two different sizes, got {sizes.tolist()}")
+    if not (sizes.min() > 0 and values.min() > 0):
+        raise ValueError(f"sizes and values must be > 0, got a least size {sizes.min().item()} and a least value "
+                         f"{values.min().item()}")
+    if not 0 < confidence < 1:
+        raise ValueError(f"confidence must be in (0, 1), got {confidence}")
+    x = sizes.log() - sizes.log().mean()
+    b = values.log() @ x / (x @ x)
+    runs, half = len(b), float("nan")
+    if runs > 1:
+        half = float(stats.t.ppf(0.5 + confidence / 2, runs - 1)) * b.std().item() / runs**0.5
+    return Exponent(b.mean().item(), b.mean().item() - half, b.mean().item() + half)

@@ -1,0 +1,8 @@
+"""The papers' networks: nothing but ``nn.Module``, each drawn from the caller's generator."""
+
+from kdlib.models.ntk_mlp import NTKMLP
+from kdlib.models.resnet import BasicBlock, ResNet
+from kdlib.models.two_layer import TwoLayerReLU, condense
+from kdlib.models.vgg import VGG
+
+__all__ = ["NTKMLP", "BasicBlock", "ResNet", "TwoLayerReLU", "VGG", "condense"]

@@ -1,0 +1,1 @@
+"""One folder a paper: its own task and the runs that its chapters share."""

@@ -1,0 +1,1 @@
+"""Ji & Zhu 2020: the synthetic task, transfer risk, imperfect teachers."""
