@@ -13,7 +13,6 @@ import time
 import torch
 
 import table
-
 from kdlib import kernels
 
 ROWS = []

@@ -6,7 +6,6 @@ import time
 import torch
 
 import table
-
 from kdlib import linearized
 from kdlib.metrics import inefficiency
 

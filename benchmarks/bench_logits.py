@@ -9,7 +9,6 @@ import torch
 from scipy.optimize import elementwise
 
 import table
-
 from kdlib import logits
 
 SIZE = 10**6

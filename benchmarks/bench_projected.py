@@ -9,9 +9,9 @@ import statistics
 import sys
 import time
 
-import table
 import torch
 
+import table
 from kdlib import models, training
 
 NETWORKS, INPUTS, STEPS, ASKED = 20, 784, 5, {4: 3.0, 8: 2.0}

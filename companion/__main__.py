@@ -11,7 +11,9 @@ try:
     from companion.press import chapters
     from companion.press import keys as chapter_keys
 except ModuleNotFoundError as error:
-    sys.exit(f"kdlib: {sys.executable} has no {error.name}: it needs an environment that environment.yml or make .venv/ready made")
+    sys.exit(
+        f"kdlib: {sys.executable} has no {error.name}: it needs an environment that environment.yml or make .venv/ready made"
+    )
 
 
 def main(argv=None):
@@ -25,7 +27,9 @@ def main(argv=None):
     """
     arguments = _parser().parse_args(argv)
     if threading.current_thread() is threading.main_thread():
-        signal.signal(signal.SIGTERM, signal.default_int_handler)  # a build that is ended ends what it has begun
+        signal.signal(
+            signal.SIGTERM, signal.default_int_handler
+        )  # a build that is ended ends what it has begun
     try:
         chapters.check_profile(getattr(arguments, "profile", chapters.DEFAULT_PROFILE))
         return arguments.command(arguments) or 0
@@ -40,7 +44,9 @@ def run(arguments):
     chapter = chapters.find(arguments.chapter)
     given = [name for name, _ in arguments.parameter]
     if twice := sorted({name for name in given if given.count(name) > 1}):
-        raise ValueError(f"each parameter is given once; got {', '.join(twice)} more than once")
+        raise ValueError(
+            f"each parameter is given once; got {', '.join(twice)} more than once"
+        )
     values = chapters.check(chapter, dict(arguments.parameter))
     profiled = chapters.profile_values(chapter, arguments.profile)
     out = Path(arguments.out or f"out/{chapter}")
@@ -48,15 +54,36 @@ def run(arguments):
     from companion import claims
     from companion.press import execution, site
 
-    path = execution.execute(chapter, out, profile=arguments.profile, values=profiled | values, progress=not arguments.quiet)
+    path = execution.execute(
+        chapter,
+        out,
+        profile=arguments.profile,
+        values=profiled | values,
+        progress=not arguments.quiet,
+    )
     import nbformat
 
     executed = nbformat.read(path, as_version=4)
-    (out / "provenance.json").write_text(json.dumps(executed.metadata["kdlib"], indent=2) + "\n", encoding="utf-8")
+    (out / "provenance.json").write_text(
+        json.dumps(executed.metadata["kdlib"], indent=2) + "\n", encoding="utf-8"
+    )
     records = claims.collect(executed)
-    (out / "verdicts.json").write_text(json.dumps(records, indent=2) + "\n", encoding="utf-8")
+    (out / "verdicts.json").write_text(
+        json.dumps(records, indent=2) + "\n", encoding="utf-8"
+    )
     site.build(out, out / "html", chapter_names=[chapter], strict=False)
-    print(*(out / name for name in (path.name, f"html/{chapter}.html", "provenance.json", "verdicts.json")), sep="\n")
+    print(
+        *(
+            out / name
+            for name in (
+                path.name,
+                f"html/{chapter}.html",
+                "provenance.json",
+                "verdicts.json",
+            )
+        ),
+        sep="\n",
+    )
 
 
 def list_chapters(arguments):
@@ -64,7 +91,11 @@ def list_chapters(arguments):
     for name in chapters.names():
         print(name)
         for p in chapters.parameters(name).values():
-            default = ",".join(map(str, p.default)) if isinstance(p.default, list) else p.default
+            default = (
+                ",".join(map(str, p.default))
+                if isinstance(p.default, list)
+                else p.default
+            )
             print(f"  {p.name} = {default}  # {'; '.join([p.meaning, *p.rules])}")
 
 
@@ -84,11 +115,20 @@ def keys(arguments):
     from companion.claims import file
     from companion.press import execution, trials
 
-    file.read(), trials.read()  # what is wrong with either is said here, and not by the cell that meets it
-    chapter_keys.write_keys(arguments.profile, Path("_build") / arguments.profile / "keys")
+    (
+        file.read(),
+        trials.read(),
+    )  # what is wrong with either is said here, and not by the cell that meets it
+    chapter_keys.write_keys(
+        arguments.profile, Path("_build") / arguments.profile / "keys"
+    )
     for name in chapters.names():
         twin = chapters.book() / "notebooks" / f"{name}.ipynb"
-        if not twin.exists() or twin.stat().st_mtime_ns < (chapters.book() / f"{name}.md").stat().st_mtime_ns:
+        if (
+            not twin.exists()
+            or twin.stat().st_mtime_ns
+            < (chapters.book() / f"{name}.md").stat().st_mtime_ns
+        ):
             execution.write_twin(name)
             twin.touch()
 
@@ -98,7 +138,9 @@ def execute(arguments):
     from companion.press import execution
 
     folder = Path("_build") / arguments.profile / "book"
-    path = execution.execute(chapters.find(arguments.chapter), folder, profile=arguments.profile)
+    path = execution.execute(
+        chapters.find(arguments.chapter), folder, profile=arguments.profile
+    )
     print(f"executed {path}", flush=True)
 
 
@@ -117,7 +159,9 @@ def try_again(arguments):
 
     known, kept = [trial["name"] for trial in trials.read()], trials.recorded()
     if strange := [name for name in arguments.names if name not in known]:
-        raise ValueError(f"a trial is one of {', '.join(known)}; got {', '.join(strange)}")
+        raise ValueError(
+            f"a trial is one of {', '.join(known)}; got {', '.join(strange)}"
+        )
     status = 0
     for name in arguments.names or [name for name in known if name not in kept]:
         print(f"trial {name}", flush=True)
@@ -125,7 +169,9 @@ def try_again(arguments):
             trials.run(name, Path("_build") / "trials" / name)
         except chapters.Failed as error:
             status = _say(error)  # the others are run all the same
-    print(f"{len(trials.recorded())} of {len(known)} trials are recorded in {trials.path()}")
+    print(
+        f"{len(trials.recorded())} of {len(known)} trials are recorded in {trials.path()}"
+    )
     return status
 
 
@@ -135,33 +181,77 @@ def figure(arguments):
 
     from companion.press import site
 
-    path = Path("_build") / arguments.profile / "book" / f"{chapters.find(arguments.chapter)}.ipynb"
-    Path(arguments.file).write_text(site.standalone_figure(nbformat.read(path, as_version=4), arguments.name), encoding="utf-8")
+    path = (
+        Path("_build")
+        / arguments.profile
+        / "book"
+        / f"{chapters.find(arguments.chapter)}.ipynb"
+    )
+    Path(arguments.file).write_text(
+        site.standalone_figure(nbformat.read(path, as_version=4), arguments.name),
+        encoding="utf-8",
+    )
 
 
 def _parser():
-    parser = argparse.ArgumentParser(prog="kdlib", description="Run chapters of the book with your parameters.")
+    parser = argparse.ArgumentParser(
+        prog="kdlib", description="Run chapters of the book with your parameters."
+    )
     commands = parser.add_subparsers(required=True, metavar="COMMAND")
 
     def command(name, function, text, profiled=True):
         sub = commands.add_parser(name, help=text, description=text)
         sub.set_defaults(command=function)
         if profiled:
-            sub.add_argument("--profile", default=chapters.DEFAULT_PROFILE, help="laptop (default), smoke or paper")
+            sub.add_argument(
+                "--profile",
+                default=chapters.DEFAULT_PROFILE,
+                help="laptop (default), smoke or paper",
+            )
         return sub
 
     sub = command("run", run, "execute a chapter and write notebook, page and record")
     sub.add_argument("chapter", help="number or name: 1, 01, 01_effective_logits")
-    sub.add_argument("-p", "--parameter", nargs=2, action="append", default=[], metavar=("NAME", "VALUE"))
-    sub.add_argument("--out", help="folder for what the run writes (default: out/CHAPTER)")
+    sub.add_argument(
+        "-p",
+        "--parameter",
+        nargs=2,
+        action="append",
+        default=[],
+        metavar=("NAME", "VALUE"),
+    )
+    sub.add_argument(
+        "--out", help="folder for what the run writes (default: out/CHAPTER)"
+    )
     sub.add_argument("--quiet", action="store_true", help="no progress bar")
-    command("list", list_chapters, "every chapter with its parameters, defaults and meanings", profiled=False)
+    command(
+        "list",
+        list_chapters,
+        "every chapter with its parameters, defaults and meanings",
+        profiled=False,
+    )
     sub = command("claims", claims_report, "the verdict on every claim")
-    sub.add_argument("--strict", action="store_true", help="fail when a verdict got worse than the committed baseline")
-    sub.add_argument("--accept", action="store_true", help="write these verdicts as the baseline to commit")
-    sub = command("trials", try_again, "run chapters with the other parameters of book/trials.yml, and record what came out",
-                  profiled=False)
-    sub.add_argument("names", nargs="*", help="trials to run again (default: those that are not recorded)")
+    sub.add_argument(
+        "--strict",
+        action="store_true",
+        help="fail when a verdict got worse than the committed baseline",
+    )
+    sub.add_argument(
+        "--accept",
+        action="store_true",
+        help="write these verdicts as the baseline to commit",
+    )
+    sub = command(
+        "trials",
+        try_again,
+        "run chapters with the other parameters of book/trials.yml, and record what came out",
+        profiled=False,
+    )
+    sub.add_argument(
+        "names",
+        nargs="*",
+        help="trials to run again (default: those that are not recorded)",
+    )
     sub = command("figure", figure, "write one figure of the built book to an SVG file")
     sub.add_argument("chapter")
     sub.add_argument("name", help="the figure's name, as fig-01-...")

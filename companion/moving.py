@@ -8,7 +8,9 @@ from IPython.display import display
 
 from companion import plots
 
-WITHOUT_SCRIPT = "This figure moves with JavaScript only; its numbers are in the table behind it."
+WITHOUT_SCRIPT = (
+    "This figure moves with JavaScript only; its numbers are in the table behind it."
+)
 
 
 def figure(kind, rows, **settings):
@@ -26,17 +28,38 @@ def figure(kind, rows, **settings):
     """
     if not len(rows):
         raise ValueError("a figure that moves needs rows, and there are none")
-    values = {name: value if isinstance(value, str) else json.dumps(value, allow_nan=False)
-              for name, value in settings.items()}
-    data = "".join(f' data-{name.replace("_", "-")}="{escape(value)}"' for name, value in values.items())
+    values = {
+        name: value if isinstance(value, str) else json.dumps(value, allow_nan=False)
+        for name, value in settings.items()
+    }
+    data = "".join(
+        f' data-{name.replace("_", "-")}="{escape(value)}"'
+        for name, value in values.items()
+    )
     inner = f'<div class="{escape(kind)}"{data}>{WITHOUT_SCRIPT}</div>'
     html = f'<div class="kd-figure kd-moving" role="group">{inner}</div>'
     frames = {"rows": {"rows": rows.to_csv(index=False)}}
-    display({"text/html": html, "text/plain": WITHOUT_SCRIPT}, raw=True, metadata={"text/html": {"kdlib": frames}})
+    display(
+        {"text/html": html, "text/plain": WITHOUT_SCRIPT},
+        raw=True,
+        metadata={"text/html": {"kdlib": frames}},
+    )
 
 
-def sliders(frame, *, x, y, along, hue=None, low=None, high=None, colors=None, logarithmic=(), labels=None,
-            start=None):
+def sliders(
+    frame,
+    *,
+    x,
+    y,
+    along,
+    hue=None,
+    low=None,
+    high=None,
+    colors=None,
+    logarithmic=(),
+    labels=None,
+    start=None,
+):
     """A curve, or one for each hue, of which the reader chooses the setting with one slider for each column in ``along``.
 
     Args:
@@ -63,7 +86,9 @@ def sliders(frame, *, x, y, along, hue=None, low=None, high=None, colors=None, l
     columns = [name for name in (x, y, hue, low, high, *along) if name is not None]
     missing = [name for name in columns if name not in frame.columns]
     if missing or not along:
-        raise ValueError(f"sliders needs columns of the frame, at least one of them in along; not there: {missing}")
+        raise ValueError(
+            f"sliders needs columns of the frame, at least one of them in along; not there: {missing}"
+        )
     if len(set(columns)) < len(columns):
         raise ValueError(f"sliders gives each column one use, got {', '.join(columns)}")
     if (low is None) != (high is None):
@@ -72,26 +97,55 @@ def sliders(frame, *, x, y, along, hue=None, low=None, high=None, colors=None, l
         raise ValueError(f"logarithmic holds x, y or both; got {logarithmic!r}")
     for role in (colors or {}).values():
         if role not in plots.COLORS:
-            raise ValueError(f"a role is one of {', '.join(plots.COLORS)}; got {role!r}")
+            raise ValueError(
+                f"a role is one of {', '.join(plots.COLORS)}; got {role!r}"
+            )
     keys = [*along] if hue is None else [*along, hue]
-    wanted, found = math.prod(frame[name].nunique() for name in keys), frame.groupby(keys).ngroups
+    wanted, found = (
+        math.prod(frame[name].nunique() for name in keys),
+        frame.groupby(keys).ngroups,
+    )
     if found != wanted:
-        raise ValueError(f"every combination of {', '.join(keys)} needs rows: {found} of {wanted} have")
+        raise ValueError(
+            f"every combination of {', '.join(keys)} needs rows: {found} of {wanted} have"
+        )
     if repeated := int(frame.duplicated([*keys, x]).sum()):
-        raise ValueError(f"one row for each {x} and combination of {', '.join(keys)}; {repeated} are repeated")
+        raise ValueError(
+            f"one row for each {x} and combination of {', '.join(keys)}; {repeated} are repeated"
+        )
     for axis, names in (("x", [x]), ("y", [y, low, high] if low else [y])):
         for name in names:
             if axis in logarithmic and (frame[name] <= 0).any():
-                raise ValueError(f"{name} must be > 0 on a logarithmic axis, got {frame[name].min()}")
+                raise ValueError(
+                    f"{name} must be > 0 on a logarithmic axis, got {frame[name].min()}"
+                )
     values, chosen = {name: sorted(frame[name].unique().tolist()) for name in along}, {}
     for name, value in (start or {}).items():
         if value not in values.get(name, []):
-            raise ValueError(f"start of {name} must be one of {values.get(name)}, got {value}")
+            raise ValueError(
+                f"start of {name} must be one of {values.get(name)}, got {value}"
+            )
         chosen[name] = values[name].index(value)
     numbers = {name: _short(frame[name]) for name in columns if name not in along}
-    numbers |= {name: [values[name].index(value) for value in frame[name]] for name in along}
-    figure("kd-sliders", frame[columns], columns=numbers, x=x, y=y, along=list(along), values=values, hue=hue, low=low,
-           high=high, colors=colors or {}, logarithmic=list(logarithmic), labels=labels or {}, start=chosen)
+    numbers |= {
+        name: [values[name].index(value) for value in frame[name]] for name in along
+    }
+    figure(
+        "kd-sliders",
+        frame[columns],
+        columns=numbers,
+        x=x,
+        y=y,
+        along=list(along),
+        values=values,
+        hue=hue,
+        low=low,
+        high=high,
+        colors=colors or {},
+        logarithmic=list(logarithmic),
+        labels=labels or {},
+        start=chosen,
+    )
 
 
 def _short(column):

@@ -22,7 +22,9 @@ COLORS = {
     "muted": "#b9b9bf",
 }
 _css = {color: f"var(--kd-{role}, {color})" for role, color in COLORS.items()}
-_css |= {black: _css[COLORS["ink"]] for black in ("#000000", "#262626", "#333333")}  # matplotlib's and seaborn's own ink
+_css |= {
+    black: _css[COLORS["ink"]] for black in ("#000000", "#262626", "#333333")
+}  # matplotlib's and seaborn's own ink
 
 
 def use_style():
@@ -72,10 +74,13 @@ def use_style():
     if matplotlib.get_backend().endswith("inline"):
         from IPython.core.pylabtools import select_figure_formats
 
-        plt.switch_backend(matplotlib.get_backend())  # loads the backend, which would choose PNG later
+        plt.switch_backend(
+            matplotlib.get_backend()
+        )  # loads the backend, which would choose PNG later
         select_figure_formats(shell, [])
     shell.display_formatter.formatters["text/html"].for_type(
-        Figure, lambda figure: (figure_html(figure), {"kdlib": {"rows": _rows_of_cell(shell)}})
+        Figure,
+        lambda figure: (figure_html(figure), {"kdlib": {"rows": _rows_of_cell(shell)}}),
     )
 
 
@@ -101,7 +106,9 @@ def shades(values, *, start="hard", end="soft"):
     palette = {}
     for i, value in enumerate(values):
         share = 1 - i / (len(values) - 1) if len(values) > 1 else 0.0
-        color = to_hex([share * a + (1 - share) * b for a, b in zip(first, last, strict=True)])
+        color = to_hex(
+            [share * a + (1 - share) * b for a, b in zip(first, last, strict=True)]
+        )
         palette[value] = color
         if color not in _css:
             ends = [f"var(--kd-{role}, {COLORS[role]})" for role in (start, end)]
@@ -120,10 +127,17 @@ def figure_html(figure):
     """
     text = StringIO()
     with matplotlib.rc_context({"svg.hashsalt": "kdlib"}):
-        figure.savefig(text, format="svg", transparent=True, metadata={"Date": None, "Creator": None})
+        figure.savefig(
+            text,
+            format="svg",
+            transparent=True,
+            metadata={"Date": None, "Creator": None},
+        )
     svg = text.getvalue()
     svg = svg[svg.index("<svg") :]
-    svg = re.sub(r"<metadata>.*?</metadata>|<style.*?</style>", "", svg, flags=re.DOTALL)
+    svg = re.sub(
+        r"<metadata>.*?</metadata>|<style.*?</style>", "", svg, flags=re.DOTALL
+    )
     own = "kd" + hashlib.sha1(svg.encode()).hexdigest()[:8]
     svg = re.sub(r'\bid="([^"]+)"', rf'id="{own}-\1"', svg)
     svg = re.sub(r'(url\(#|href="#)', rf"\1{own}-", svg)
@@ -131,18 +145,30 @@ def figure_html(figure):
     width = 96 * figure.get_figwidth()
     svg = re.sub(r'(<svg[^>]*?) height="[^"]*"', r"\1", svg, count=1)
     size = f"width:100%;max-width:{width:.0f}px;min-width:{0.6 * width:.0f}px"
-    svg = re.sub(r'(<svg[^>]*?) width="[^"]*"', rf'\1 role="img" style="{size}"', svg, count=1)
+    svg = re.sub(
+        r'(<svg[^>]*?) width="[^"]*"', rf'\1 role="img" style="{size}"', svg, count=1
+    )
     svg = re.sub(r"\s*\n\s*", "\n", svg)
     return f'<div class="kd-figure" tabindex="0">\n{svg}</div>'
 
 
 def _rows_of_cell(shell):
     """The data frames that the running cell names, as CSV texts by name: what its figure is drawn from."""
-    names = {node.id for node in ast.walk(ast.parse(_plain(shell.user_ns["In"][-1]))) if isinstance(node, ast.Name)}
+    names = {
+        node.id
+        for node in ast.walk(ast.parse(_plain(shell.user_ns["In"][-1])))
+        if isinstance(node, ast.Name)
+    }
     frames = {name: shell.user_ns.get(name) for name in sorted(names)}
-    return {name: frame.to_csv(index=False) for name, frame in frames.items() if isinstance(frame, pandas.DataFrame)}
+    return {
+        name: frame.to_csv(index=False)
+        for name, frame in frames.items()
+        if isinstance(frame, pandas.DataFrame)
+    }
 
 
 def _plain(source):
     """The cell's source without the lines that only IPython reads (``%magic``, ``!command``)."""
-    return "\n".join(line for line in source.splitlines() if not line.lstrip().startswith(("%", "!")))
+    return "\n".join(
+        line for line in source.splitlines() if not line.lstrip().startswith(("%", "!"))
+    )

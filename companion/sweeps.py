@@ -29,8 +29,13 @@ def grid(**values):
     """
     for name, value in values.items():
         if isinstance(value, str) or not hasattr(value, "__iter__"):
-            raise ValueError(f"grid takes a list of values for each name, got {name}={value!r}")
-    return [dict(zip(values, combination)) for combination in itertools.product(*values.values())]
+            raise ValueError(
+                f"grid takes a list of values for each name, got {name}={value!r}"
+            )
+    return [
+        dict(zip(values, combination))
+        for combination in itertools.product(*values.values())
+    ]
 
 
 def store(name):
@@ -38,7 +43,17 @@ def store(name):
     return places.rows() / name
 
 
-def run_sweep(run, settings, *, store, seeds, data=None, batched=False, time_limit=None, retry_failed=None):
+def run_sweep(
+    run,
+    settings,
+    *,
+    store,
+    seeds,
+    data=None,
+    batched=False,
+    time_limit=None,
+    retry_failed=None,
+):
     """Computes ``run(seed, **setting)`` for every setting and seed that the store does not hold yet.
 
     A finished row is on disk before it counts. Its key is the setting, the seed, the code that ``run`` reaches, the
@@ -74,19 +89,33 @@ def run_sweep(run, settings, *, store, seeds, data=None, batched=False, time_lim
     tasks = {}  # what to compute, by the row's key
     for setting in settings:
         device = _device_type(setting, run)
-        named = [[name, codekeys.describe(setting[name], name)] for name in sorted(setting) if name != "device"]
+        named = [
+            [name, codekeys.describe(setting[name], name)]
+            for name in sorted(setting)
+            if name != "device"
+        ]
         for seed in seeds:
             key = codekeys.digest([sweep["sweep"], device, named, seed])
             tasks[key] = {"setting": setting, "seed": seed, "device": device}
     if len(tasks) < len(settings) * len(seeds):
-        raise ValueError("settings and seeds must differ from each other, got one twice")
+        raise ValueError(
+            "settings and seeds must differ from each other, got one twice"
+        )
     state = dispatch.known(store, tasks)
     _tell_found(state)
     if retry_failed:
         state["failed"].clear()
     if dispatch.missing(state):
-        cargo = {"id": sweep["sweep"], "stamp": codekeys.source_stamp(), "run": _pickled(run, others),
-                 "data": _shipped(data), **{name: sweep[name] for name in ("batched", "dtype", "definitions", "versions")}}
+        cargo = {
+            "id": sweep["sweep"],
+            "stamp": codekeys.source_stamp(),
+            "run": _pickled(run, others),
+            "data": _shipped(data),
+            **{
+                name: sweep[name]
+                for name in ("batched", "dtype", "definitions", "versions")
+            },
+        }
         dispatch.compute(state, sweep, cargo, time_limit)
     return _frame(state, sweep)
 
@@ -113,21 +142,48 @@ def recorded(store, run):
         if "values" in record:
             newest[codekeys.digest([record["setting"], record["seed"]])] = record
     if not newest:
-        raise ValueError(f"a recorded store holds at least one finished row, got none in {Path(store)}")
-    made_by = [sweeps[identity] for identity in dict.fromkeys(record["sweep"] for record in newest.values())]
+        raise ValueError(
+            f"a recorded store holds at least one finished row, got none in {Path(store)}"
+        )
+    made_by = [
+        sweeps[identity]
+        for identity in dict.fromkeys(record["sweep"] for record in newest.values())
+    ]
     is_this = {sweep["code"] for sweep in made_by} == {codekeys.code_of(run).digest}
-    table = [{**record["setting"], "seed": record["seed"], **rows.decode(store, record["values"]),
-              "seconds": record["seconds"]} for record in newest.values()]
-    attrs = {f"{name}s": sorted({record[name] for record in newest.values()}) for name in ("machine", "device")}
-    attrs |= {name: [sweep[name] for sweep in made_by] for name in ("versions", "constants")}
-    attrs |= {"failed": [], "finished": len(table), "code": "this code" if is_this else "older code"}
+    table = [
+        {
+            **record["setting"],
+            "seed": record["seed"],
+            **rows.decode(store, record["values"]),
+            "seconds": record["seconds"],
+        }
+        for record in newest.values()
+    ]
+    attrs = {
+        f"{name}s": sorted({record[name] for record in newest.values()})
+        for name in ("machine", "device")
+    }
+    attrs |= {
+        name: [sweep[name] for sweep in made_by] for name in ("versions", "constants")
+    }
+    attrs |= {
+        "failed": [],
+        "finished": len(table),
+        "code": "this code" if is_this else "older code",
+    }
     return _tidy(table, attrs)
 
 
 def _checked_seeds(seeds):
     seeds = list(range(seeds)) if isinstance(seeds, int) else list(seeds)
-    if not seeds or any(not isinstance(seed, int) or seed < 0 for seed in seeds) or len(set(seeds)) < len(seeds):
-        raise ValueError(f"seeds must be a number of seeds of at least 1 or different non-negative ints, got {seeds}")
+    if (
+        not seeds
+        or any(not isinstance(seed, int) or seed < 0 for seed in seeds)
+        or len(set(seeds)) < len(seeds)
+    ):
+        raise ValueError(
+            f"seeds must be a number of seeds of at least 1 or different non-negative ints, got {seeds}"
+        )
     return seeds
 
 
@@ -140,11 +196,19 @@ def _checked_settings(settings, run, seeds, data, batched):
     signature = inspect.signature(run)
     for setting in settings:
         if {"seed", "seeds", "data", "seconds"} & setting.keys():
-            raise ValueError(f"seed, seeds, data and seconds are no names of a setting, got {setting}")
+            raise ValueError(
+                f"seed, seeds, data and seconds are no names of a setting, got {setting}"
+            )
         try:
-            signature.bind(seeds if batched else seeds[0], **setting, **({} if data is None else {"data": data}))
+            signature.bind(
+                seeds if batched else seeds[0],
+                **setting,
+                **({} if data is None else {"data": data}),
+            )
         except TypeError as error:
-            raise ValueError(f"run cannot be called with the setting {setting}: {error}") from None
+            raise ValueError(
+                f"run cannot be called with the setting {setting}: {error}"
+            ) from None
     return settings
 
 
@@ -153,13 +217,18 @@ def _from_environment(time_limit, retry_failed):
         time_limit = float(os.environ["KDLIB_TIME_LIMIT"])
     if time_limit is not None and not time_limit > 0:
         raise ValueError(f"time_limit must be above 0 seconds, got {time_limit}")
-    return time_limit, os.environ.get("KDLIB_RETRY") == "1" if retry_failed is None else retry_failed
+    return time_limit, os.environ.get(
+        "KDLIB_RETRY"
+    ) == "1" if retry_failed is None else retry_failed
 
 
 def _tell_found(state):
     """Adds to the file that ``KDLIB_REUSED`` names a line for each row: its key, and its seconds if it was there."""
     if path := os.environ.get("KDLIB_REUSED"):
-        found = {key: state["done"].get(key, {"seconds": 0.0})["seconds"] for key in state["tasks"]}
+        found = {
+            key: state["done"].get(key, {"seconds": 0.0})["seconds"]
+            for key in state["tasks"]
+        }
         with open(path, "a", encoding="utf-8") as file:
             file.writelines(f"{key} {seconds}\n" for key, seconds in found.items())
 
@@ -168,10 +237,21 @@ def _identity(run, data, batched):
     """What all rows of a sweep have in common, as it is written into the store; and the modules to send along."""
     torch = sys.modules.get("torch")
     code = codekeys.code_of(run)
-    common = {"code": code.digest, "constants": code.constants, "definitions": code.definitions}
-    common |= {"data": None if data is None else codekeys.digest(codekeys.describe(data, "data")), "batched": batched,
-               "dtype": str(torch.get_default_dtype()).removeprefix("torch.") if torch else "float32",
-               "versions": rowprocess.versions()}
+    common = {
+        "code": code.digest,
+        "constants": code.constants,
+        "definitions": code.definitions,
+    }
+    common |= {
+        "data": None
+        if data is None
+        else codekeys.digest(codekeys.describe(data, "data")),
+        "batched": batched,
+        "dtype": str(torch.get_default_dtype()).removeprefix("torch.")
+        if torch
+        else "float32",
+        "versions": rowprocess.versions(),
+    }
     return {"sweep": codekeys.digest(common), **common}, code.others
 
 
@@ -179,7 +259,11 @@ def _device_type(setting, run):
     """The type of the device that a row runs on: that of ``device`` in the setting or among the globals of ``run``."""
     reads = inspect.getclosurevars(inspect.unwrap(run))
     reads = {**reads.globals, **reads.nonlocals, **setting}
-    given = [value for name, value in reads.items() if name == "device" or type(value).__name__ == "device"]
+    given = [
+        value
+        for name, value in reads.items()
+        if name == "device" or type(value).__name__ == "device"
+    ]
     device = str(given[-1]) if given else "cpu"
     if device == "auto":
         import torch
@@ -205,8 +289,12 @@ def _pickled(run, others):
 def _shipped(data):
     if data is None:
         return None
-    return {name: (value.detach().cpu().contiguous().numpy(), True) if hasattr(value, "detach") else (value, False)
-            for name, value in data.items()}
+    return {
+        name: (value.detach().cpu().contiguous().numpy(), True)
+        if hasattr(value, "detach")
+        else (value, False)
+        for name, value in data.items()
+    }
 
 
 def _frame(state, sweep):
@@ -214,26 +302,51 @@ def _frame(state, sweep):
     for key, task in state["tasks"].items():
         record = state["done"].get(key)
         if record is not None:
-            table.append({**task["setting"], "seed": task["seed"], **rows.decode(state["folder"], record["values"]),
-                          "seconds": record["seconds"]})
+            table.append(
+                {
+                    **task["setting"],
+                    "seed": task["seed"],
+                    **rows.decode(state["folder"], record["values"]),
+                    "seconds": record["seconds"],
+                }
+            )
             machines.add(record["machine"])
-    failed = [{"setting": task["setting"], "seed": task["seed"], "error": state["failed"][key]["error"],
-               "traceback": state["failed"][key]["traceback"]}
-              for key, task in state["tasks"].items() if key in state["failed"]]
+    failed = [
+        {
+            "setting": task["setting"],
+            "seed": task["seed"],
+            "error": state["failed"][key]["error"],
+            "traceback": state["failed"][key]["traceback"],
+        }
+        for key, task in state["tasks"].items()
+        if key in state["failed"]
+    ]
     for row in failed:
         print(f"row failed: {_name(row)}: {row['error']}")
     if not table:
-        raise RuntimeError(f"all {len(failed)} rows failed; the first, {_name(failed[0])}:\n{failed[0]['traceback']}")
-    attrs = {"failed": failed, "finished": len(table), "machines": sorted(machines), "sweep": sweep["sweep"]}
+        raise RuntimeError(
+            f"all {len(failed)} rows failed; the first, {_name(failed[0])}:\n{failed[0]['traceback']}"
+        )
+    attrs = {
+        "failed": failed,
+        "finished": len(table),
+        "machines": sorted(machines),
+        "sweep": sweep["sweep"],
+    }
     return _tidy(table, attrs)
 
 
 def _tidy(table, attrs):
     frame = pandas.DataFrame(table)
-    frame["seconds"] = frame.pop("seconds")  # last, also where rows have different names
+    frame["seconds"] = frame.pop(
+        "seconds"
+    )  # last, also where rows have different names
     frame.attrs = attrs
     return frame
 
 
 def _name(row):
-    return ", ".join(f"{name}={value}" for name, value in {"seed": row["seed"], **row["setting"]}.items())
+    return ", ".join(
+        f"{name}={value}"
+        for name, value in {"seed": row["seed"], **row["setting"]}.items()
+    )

@@ -34,11 +34,27 @@ def distance(x, y, reference):
     Raises:
         ValueError: a rule above is broken.
     """
-    x, y, (at, target) = numpy.asarray(x, float), numpy.asarray(y, float), numpy.asarray(reference, float).T
-    if x.ndim != 1 or x.shape != y.shape or len(x) < 2 or not (numpy.diff(x) > 0).all() or not x[0] > 0:
-        raise ValueError(f"a curve has x rising and positive, and as many y; got shapes {x.shape} and {y.shape}")
+    x, y, (at, target) = (
+        numpy.asarray(x, float),
+        numpy.asarray(y, float),
+        numpy.asarray(reference, float).T,
+    )
+    if (
+        x.ndim != 1
+        or x.shape != y.shape
+        or len(x) < 2
+        or not (numpy.diff(x) > 0).all()
+        or not x[0] > 0
+    ):
+        raise ValueError(
+            f"a curve has x rising and positive, and as many y; got shapes {x.shape} and {y.shape}"
+        )
     if at.min() < 0.999 * x[0] or at.max() > 1.001 * x[-1]:
-        raise ValueError(f"the curve must reach from x = {at.min():g} to {at.max():g}; got {x[0]:g} to {x[-1]:g}")
+        raise ValueError(
+            f"the curve must reach from x = {at.min():g} to {at.max():g}; got {x[0]:g} to {x[-1]:g}"
+        )
     if not (y > 0).all() or not numpy.isfinite(y).all():
-        raise ValueError(f"a curve's y are finite and positive; the smallest is {y.min():g}")
+        raise ValueError(
+            f"a curve's y are finite and positive; the smallest is {y.min():g}"
+        )
     return float(numpy.sqrt(numpy.mean(numpy.log(along(x, y, at) / target) ** 2)))

@@ -82,7 +82,9 @@ def resolve(dataset="auto", *, real="cifar10", root=None):
         FileNotFoundError: a set that was asked for by name is not on disk; says in which folder and what to do.
     """
     if dataset not in ("auto", *NAMES):
-        raise ValueError(f"dataset must be one of auto, {', '.join(NAMES)}; got {dataset!r}")
+        raise ValueError(
+            f"dataset must be one of auto, {', '.join(NAMES)}; got {dataset!r}"
+        )
     if real not in NAMES:
         raise ValueError(f"real must be one of {', '.join(NAMES)}; got {real!r}")
     name = real if dataset == "auto" else dataset
@@ -156,7 +158,14 @@ def load(dataset="auto", *, real="cifar10", root=None):
 def _on_disk(file, root):
     """Where a file of the table is, plain or gzipped; None where it is not."""
     plain = data_folder(root) / file
-    return next((path for path in (plain, plain.with_name(plain.name + ".gz")) if path.is_file()), None)
+    return next(
+        (
+            path
+            for path in (plain, plain.with_name(plain.name + ".gz"))
+            if path.is_file()
+        ),
+        None,
+    )
 
 
 def _read(name, file, root):
@@ -167,19 +176,29 @@ def _read(name, file, root):
         if path.suffix == ".gz":
             data = np.frombuffer(bytearray(gzip.decompress(data)), dtype=np.uint8)
         if (got := hashlib.md5(data).hexdigest()) != MD5[name][file]:
-            wrong = f"its {data.size:,} bytes have md5 {got}, expected {MD5[name][file]}"
+            wrong = (
+                f"its {data.size:,} bytes have md5 {got}, expected {MD5[name][file]}"
+            )
     except (EOFError, gzip.BadGzipFile, struct.error, zlib.error) as error:
         wrong = f"it does not unpack ({error})"
     if wrong:
-        raise ValueError(f"{path} is truncated or altered: {wrong}; delete it and run `make data` again")
+        raise ValueError(
+            f"{path} is truncated or altered: {wrong}; delete it and run `make data` again"
+        )
     return data
 
 
 def _cifar10(root):
     """Rows of 1 label byte + 3072 pixel bytes (red, green, blue planes)."""
     rows = [_read("cifar10", file, root).reshape(-1, 3073) for file in MD5["cifar10"]]
-    images = [np.concatenate([r[:, 1:] for r in part]).reshape(-1, 3, 32, 32) for part in (rows[:-1], rows[-1:])]
-    labels = [np.concatenate([r[:, 0] for r in part]).astype(np.int64) for part in (rows[:-1], rows[-1:])]
+    images = [
+        np.concatenate([r[:, 1:] for r in part]).reshape(-1, 3, 32, 32)
+        for part in (rows[:-1], rows[-1:])
+    ]
+    labels = [
+        np.concatenate([r[:, 0] for r in part]).astype(np.int64)
+        for part in (rows[:-1], rows[-1:])
+    ]
     return [images[0], labels[0], images[1], labels[1]]
 
 

@@ -29,14 +29,18 @@ def pick_device(device="auto"):
     if torch.cuda.is_available():
         return torch.device("cuda")
     if torch.version.cuda is None and _nvidia_card():
-        lack = (f"this machine has an NVIDIA card, but torch {torch.__version__} is a build without CUDA: install a "
-                "CUDA build of torch, or ask for device cpu")
+        lack = (
+            f"this machine has an NVIDIA card, but torch {torch.__version__} is a build without CUDA: install a "
+            "CUDA build of torch, or ask for device cpu"
+        )
     elif torch.version.cuda is None:
         lack = f"there is no NVIDIA card, and torch {torch.__version__} is a build without CUDA"
     else:
         lack = f"torch {torch.__version__} has CUDA, but finds no usable card or driver"
     if device == "cuda":
-        raise ValueError(f"device cuda needs an NVIDIA card and a CUDA build of torch: {lack}")
+        raise ValueError(
+            f"device cuda needs an NVIDIA card and a CUDA build of torch: {lack}"
+        )
     if _nvidia_card():
         warnings.warn(f"device auto takes the CPU: {lack}", stacklevel=2)
     return torch.device("cpu")
@@ -59,5 +63,7 @@ def has_bfloat16(device):
     """
     if torch.device(device).type == "cuda":
         return torch.cuda.get_device_capability(device) >= (8, 0)
-    found = getattr(torch.cpu, "get_capabilities", dict)()  # not in every torch from 2.11 on
+    found = getattr(
+        torch.cpu, "get_capabilities", dict
+    )()  # not in every torch from 2.11 on
     return any(found.get(name) for name in ("avx512_bf16", "amx_bf16", "bf16"))

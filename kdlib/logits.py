@@ -16,12 +16,19 @@ from kdlib import roots
 __all__ = ["correction_logits", "effective_logits", "label_smoothing_logits"]
 LARGEST_LOGIT = 1e4  # the error bound of effective_logits is tested up to here
 TEMPERATURES = 0.05, 100.0
-CPU_BLOCK, CUDA_BLOCK = 1 << 15, 1 << 22  # elements a pass: temporaries stay in the cache, or in bounded memory
+CPU_BLOCK, CUDA_BLOCK = (
+    1 << 15,
+    1 << 22,
+)  # elements a pass: temporaries stay in the cache, or in bounded memory
 
 
 @torch.no_grad()
 def effective_logits(
-    teacher_logits: torch.Tensor, labels: torch.Tensor, *, soft_ratio: float, temperature: float
+    teacher_logits: torch.Tensor,
+    labels: torch.Tensor,
+    *,
+    soft_ratio: float,
+    temperature: float,
 ) -> torch.Tensor:
     r"""The logit at which a student that fits the distillation loss exactly comes to rest.
 
@@ -48,10 +55,14 @@ def effective_logits(
     labels = _check(teacher_logits, labels, temperature)
     rho, T = float(soft_ratio), float(temperature)
     if not 0 < rho <= 1:
-        raise ValueError(f"soft_ratio must be in (0, 1]: without soft labels there is no finite root; got {soft_ratio}")
+        raise ValueError(
+            f"soft_ratio must be in (0, 1]: without soft labels there is no finite root; got {soft_ratio}"
+        )
     if rho == 1:
         return teacher_logits.clone()
-    ratio = (1 - Fraction(rho)) * Fraction(T) / Fraction(rho)  # kappa = (1 - rho) T / rho, exactly
+    ratio = (
+        (1 - Fraction(rho)) * Fraction(T) / Fraction(rho)
+    )  # kappa = (1 - rho) T / rho, exactly
     flat, sides = teacher_logits.reshape(-1), labels.reshape(-1)
     z = torch.empty_like(flat)
     size = CUDA_BLOCK if flat.is_cuda else CPU_BLOCK
@@ -64,7 +75,9 @@ def effective_logits(
 
 
 @torch.no_grad()
-def correction_logits(teacher_logits: torch.Tensor, labels: torch.Tensor, *, temperature: float) -> torch.Tensor:
+def correction_logits(
+    teacher_logits: torch.Tensor, labels: torch.Tensor, *, temperature: float
+) -> torch.Tensor:
     r"""The first-order move of the effective logit when hard labels are mixed in.
 
     .. math:: \delta z_h = T^2\, \frac{y - \sigma(z_t)}{\sigma'(z_t/T)}, \qquad
@@ -90,7 +103,9 @@ def correction_logits(teacher_logits: torch.Tensor, labels: torch.Tensor, *, tem
     z = teacher_logits.to(torch.float64)
     wrong = (-sign * z).clamp(min=0)  # how far the teacher is on the wrong side
     right = (sign * z).clamp(min=0)
-    x = torch.exp(-z.abs())  # sigma(-sz) = e^-right / (1 + e^-|z|), and 1 / sigma'(u) = e^|u| (1 + e^-|u|)^2
+    x = torch.exp(
+        -z.abs()
+    )  # sigma(-sz) = e^-right / (1 + e^-|z|), and 1 / sigma'(u) = e^|u| (1 + e^-|u|)^2
     growth = torch.exp((wrong + right) / T - right) * (1 + torch.exp(-z.abs() / T)) ** 2
     return (sign * T**2 * growth / (1 + x)).to(teacher_logits.dtype)
 
@@ -124,23 +139,37 @@ def label_smoothing_logits(labels: torch.Tensor, *, smoothing: float) -> torch.T
 def _check_labels(labels: torch.Tensor) -> None:
     known = (labels == 0) | (labels == 1)
     if not known.all():
-        raise ValueError(f"labels must be 0 or 1; got {labels[~known].reshape(-1)[0].item()}")
+        raise ValueError(
+            f"labels must be 0 or 1; got {labels[~known].reshape(-1)[0].item()}"
+        )
 
 
-def _check(teacher_logits: torch.Tensor, labels: torch.Tensor, temperature: float) -> torch.Tensor:
+def _check(
+    teacher_logits: torch.Tensor, labels: torch.Tensor, temperature: float
+) -> torch.Tensor:
     """Guards; the labels, spread over the shape of the logits."""
     if not teacher_logits.is_floating_point():
-        raise ValueError(f"teacher_logits must be floating point; got {teacher_logits.dtype}")
+        raise ValueError(
+            f"teacher_logits must be floating point; got {teacher_logits.dtype}"
+        )
     if teacher_logits.numel():
-        for extreme in (x.item() for x in teacher_logits.aminmax()):  # a NaN comes through and fails the comparison
+        for extreme in (
+            x.item() for x in teacher_logits.aminmax()
+        ):  # a NaN comes through and fails the comparison
             if not abs(extreme) <= LARGEST_LOGIT:
                 rule = f"finite and at most {LARGEST_LOGIT:g} in size"
                 raise ValueError(f"teacher_logits must be {rule}; got {extreme}")
     _check_labels(labels)
     if not TEMPERATURES[0] <= temperature <= TEMPERATURES[1]:
-        raise ValueError("temperature must be in [{:g}, {:g}]; got {}".format(*TEMPERATURES, temperature))
+        raise ValueError(
+            "temperature must be in [{:g}, {:g}]; got {}".format(
+                *TEMPERATURES, temperature
+            )
+        )
     try:
         return labels.expand(teacher_logits.shape)
     except RuntimeError:
         shapes = f"{tuple(labels.shape)} for logits {tuple(teacher_logits.shape)}"
-        raise ValueError(f"labels must broadcast to the shape of teacher_logits; got {shapes}") from None
+        raise ValueError(
+            f"labels must broadcast to the shape of teacher_logits; got {shapes}"
+        ) from None

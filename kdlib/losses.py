@@ -4,7 +4,9 @@ import torch
 import torch.nn.functional as F
 
 
-def distillation_loss(student_logits, teacher_logits, labels, *, soft_ratio, temperature):
+def distillation_loss(
+    student_logits, teacher_logits, labels, *, soft_ratio, temperature
+):
     r"""Soft and hard cross-entropy, mixed by the soft ratio.
 
     Two classes, logits of shape ``(n,)``, :math:`H(p, q) = -p \ln q - (1 - p) \ln(1 - q)`:
@@ -38,11 +40,18 @@ def distillation_loss(student_logits, teacher_logits, labels, *, soft_ratio, tem
 
     Source: Ji & Zhu 2020, Section 2, Eq. 2; classes as in their Section 1.
     """
-    if student_logits.shape != teacher_logits.shape or student_logits.ndim not in (1, 2):
-        raise ValueError(f"student_logits and teacher_logits must share one shape, (n,) or (n, c), got "
-                         f"{tuple(student_logits.shape)} and {tuple(teacher_logits.shape)}")
+    if student_logits.shape != teacher_logits.shape or student_logits.ndim not in (
+        1,
+        2,
+    ):
+        raise ValueError(
+            f"student_logits and teacher_logits must share one shape, (n,) or (n, c), got "
+            f"{tuple(student_logits.shape)} and {tuple(teacher_logits.shape)}"
+        )
     if labels.shape != student_logits.shape[:1]:
-        raise ValueError(f"labels must have shape ({len(student_logits)},), got {tuple(labels.shape)}")
+        raise ValueError(
+            f"labels must have shape ({len(student_logits)},), got {tuple(labels.shape)}"
+        )
     if not 0 <= soft_ratio <= 1:
         raise ValueError(f"soft_ratio must be in [0, 1], got {soft_ratio}")
     if not temperature > 0:
@@ -50,15 +59,28 @@ def distillation_loss(student_logits, teacher_logits, labels, *, soft_ratio, tem
     T = temperature
     if student_logits.ndim == 1:
         if not ((labels == 0) | (labels == 1)).all():
-            raise ValueError(f"labels must be 0 or 1, got {labels[(labels != 0) & (labels != 1)][0].item()}")
+            raise ValueError(
+                f"labels must be 0 or 1, got {labels[(labels != 0) & (labels != 1)][0].item()}"
+            )
         y = labels.to(student_logits.dtype)
         taught = torch.sigmoid(teacher_logits / T)
-        soft = F.binary_cross_entropy_with_logits(student_logits / T, taught, reduction="none")
+        soft = F.binary_cross_entropy_with_logits(
+            student_logits / T, taught, reduction="none"
+        )
         hard = F.binary_cross_entropy_with_logits(student_logits, y, reduction="none")
     else:
-        if labels.is_floating_point() or ((labels < 0) | (labels >= student_logits.shape[1])).any():
-            raise ValueError(f"labels must be integers in 0 … {student_logits.shape[1] - 1}, got {labels.dtype} "
-                             f"from {labels.min().item()} to {labels.max().item()}")
-        soft = F.cross_entropy(student_logits / T, torch.softmax(teacher_logits / T, dim=1), reduction="none")
+        if (
+            labels.is_floating_point()
+            or ((labels < 0) | (labels >= student_logits.shape[1])).any()
+        ):
+            raise ValueError(
+                f"labels must be integers in 0 … {student_logits.shape[1] - 1}, got {labels.dtype} "
+                f"from {labels.min().item()} to {labels.max().item()}"
+            )
+        soft = F.cross_entropy(
+            student_logits / T,
+            torch.softmax(teacher_logits / T, dim=1),
+            reduction="none",
+        )
         hard = F.cross_entropy(student_logits, labels.long(), reduction="none")
     return soft_ratio * soft + (1 - soft_ratio) * hard

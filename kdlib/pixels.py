@@ -16,11 +16,15 @@ def channel_moments(images):
         ValueError: ``images`` is not uint8 with four dimensions.
     """
     _check_grey(images)
-    levels = torch.stack([images[:, c].flatten().bincount(minlength=256) for c in range(images.shape[1])]).double()
+    levels = torch.stack(
+        [images[:, c].flatten().bincount(minlength=256) for c in range(images.shape[1])]
+    ).double()
     grey = torch.arange(256, dtype=torch.float64, device=images.device) / 255
     share = levels / levels.sum(dim=1, keepdim=True)
     mean = share @ grey
-    return mean.float(), (share @ grey.square() - mean.square()).clamp(min=0).sqrt().float()
+    return mean.float(), (share @ grey.square() - mean.square()).clamp(
+        min=0
+    ).sqrt().float()
 
 
 def standardise(images, mean, std):
@@ -39,7 +43,9 @@ def standardise(images, mean, std):
     """
     _check_grey(images)
     x = images.to(torch.float32, memory_format=torch.channels_last).div_(255)
-    return x.sub_(mean.view(1, -1, 1, 1)).div_(torch.where(std > 0, std, 1).view(1, -1, 1, 1))
+    return x.sub_(mean.view(1, -1, 1, 1)).div_(
+        torch.where(std > 0, std, 1).view(1, -1, 1, 1)
+    )
 
 
 def noisy(images, *, variance, pooled=1, known, generator):
@@ -66,10 +72,17 @@ def noisy(images, *, variance, pooled=1, known, generator):
     _check_grey(images)
     if not variance >= 0:
         raise ValueError(f"variance must be at least 0, got {variance}")
-    x = torch.nn.functional.avg_pool2d(images.to(generator.device).float(), pooled) / 255
-    x += variance**0.5 * torch.randn(x.shape, generator=generator, device=generator.device)
+    x = (
+        torch.nn.functional.avg_pool2d(images.to(generator.device).float(), pooled)
+        / 255
+    )
+    x += variance**0.5 * torch.randn(
+        x.shape, generator=generator, device=generator.device
+    )
     std, mean = torch.std_mean(x[:known], dim=(0, 2, 3), keepdim=True)
-    return ((x - mean) / std.clamp(min=1e-12)).contiguous(memory_format=torch.channels_last)
+    return ((x - mean) / std.clamp(min=1e-12)).contiguous(
+        memory_format=torch.channels_last
+    )
 
 
 def crop_and_flip(images, *, padding=4, generator):
@@ -102,7 +115,10 @@ def crop_and_flip(images, *, padding=4, generator):
     frame = (0, 0, padding, padding, padding, padding)
     padded = torch.nn.functional.pad(images.permute(0, 2, 3, 1), frame).contiguous()
     s = padded.stride()
-    windows = padded.as_strided((n, 2 * padding + 1, 2 * padding + 1, h, w, channels), (s[0], s[1], s[2], *s[1:]))
+    windows = padded.as_strided(
+        (n, 2 * padding + 1, 2 * padding + 1, h, w, channels),
+        (s[0], s[1], s[2], *s[1:]),
+    )
     chosen = windows[torch.arange(n, device=images.device), top, left]
     chosen = torch.where(mirror.view(n, 1, 1, 1), chosen.flip(2), chosen)
     return chosen.permute(0, 3, 1, 2)
@@ -110,5 +126,7 @@ def crop_and_flip(images, *, padding=4, generator):
 
 def _check_grey(images):
     if images.dtype != torch.uint8 or images.ndim != 4:
-        raise ValueError(f"images must be uint8 of shape (n, channels, h, w), got {images.dtype} of shape "
-                         f"{tuple(images.shape)}")
+        raise ValueError(
+            f"images must be uint8 of shape (n, channels, h, w), got {images.dtype} of shape "
+            f"{tuple(images.shape)}"
+        )

@@ -19,7 +19,11 @@ def curves(name):
     Source: Ji & Zhu, Knowledge distillation in wide neural networks (NeurIPS 2020), Figs 2 to 5.
     """
     folder = resources.files("kdlib") / "papers"
-    known = sorted(file.name.removesuffix(".json") for file in folder.iterdir() if file.name.endswith(".json"))
+    known = sorted(
+        file.name.removesuffix(".json")
+        for file in folder.iterdir()
+        if file.name.endswith(".json")
+    )
     if name not in known:
         raise ValueError(f"name must be one of {', '.join(known)}; got {name!r}")
     return json.loads((folder / f"{name}.json").read_text(encoding="utf-8"))

@@ -1,5 +1,4 @@
-"""The roots of Ji & Zhu's Eq. 3, found by a Newton iteration on its logarithm and polished in twice float64.
-"""
+"""The roots of Ji & Zhu's Eq. 3, found by a Newton iteration on its logarithm and polished in twice float64."""
 
 from __future__ import annotations
 
@@ -24,24 +23,39 @@ def solve(u: torch.Tensor, T: float, ratio: Fraction) -> torch.Tensor:
     log_kappa = math.log(mantissa) + exponent * math.log(2)
     kappa = math.exp(min(log_kappa, 80.0))
     close = 3e-5 * min(1.0, T)  # Newton squares this twice: once here, once in _polish
-    flip = u > (2 * T * math.atanh(kappa) if kappa < 1 else math.inf)  # root > 0: 1 - sigma keeps the digits
+    flip = u > (
+        2 * T * math.atanh(kappa) if kappa < 1 else math.inf
+    )  # root > 0: 1 - sigma keeps the digits
     v, P = u / T, flip.to(u.dtype)
     N = 1 - P
     E = torch.exp(-v.abs())
-    C = torch.addcmul(N, P, E) / (1 + E)  # sigma(u/T), or sigma(-u/T) if flipped, over e^shift
+    C = torch.addcmul(N, P, E) / (
+        1 + E
+    )  # sigma(u/T), or sigma(-u/T) if flipped, over e^shift
     shift = -v.clamp(max=0)  # e^min(u/T, 0) may underflow: both sides are divided by it
     shift_b = N * (log_kappa + shift)
     back_a = torch.exp(-shift)
     back_b = torch.addcmul(P, N, back_a, value=math.exp(-log_kappa))
     constants = (N, P, C, shift, shift_b, back_a, back_b)
     y = None  # minus the size of the root
-    rough = 3 + round(abs(math.log(T, 5)))  # the further T is from 1, the sharper the bend that Newton walks round
-    for dtype, rounds in ((torch.float32, rough), (torch.float64, 20)):  # the first steps need few digits
+    rough = 3 + round(
+        abs(math.log(T, 5))
+    )  # the further T is from 1, the sharper the bend that Newton walks round
+    for dtype, rounds in (
+        (torch.float32, rough),
+        (torch.float64, 20),
+    ):  # the first steps need few digits
         N, P, C, shift, shift_b, back_a, back_b = (x.to(dtype) for x in constants)
-        if y is None:  # where one of the terms alone would balance: from there Newton descends without overshooting
-            hard = (torch.log(C + P) - shift_b).clamp(max=-1e-30)  # log sigma(y) if the hard term were alone
+        if (
+            y is None
+        ):  # where one of the terms alone would balance: from there Newton descends without overshooting
+            hard = (torch.log(C + P) - shift_b).clamp(
+                max=-1e-30
+            )  # log sigma(y) if the hard term were alone
             hard = torch.minimum(v.to(dtype) * T, hard - torch.log(-torch.expm1(hard)))
-            y = (N * hard + P * T * torch.logit((C + kappa).clamp(max=0.5))).clamp(max=0)
+            y = (N * hard + P * T * torch.logit((C + kappa).clamp(max=0.5))).clamp(
+                max=0
+            )
         y, only_hard = y.to(dtype), kappa * P
         for _ in range(rounds):
             A, B = torch.add(shift, y, alpha=1 / T).exp_(), torch.add(shift_b, y).exp_()
@@ -49,8 +63,12 @@ def solve(u: torch.Tensor, T: float, ratio: Fraction) -> torch.Tensor:
             ia, ib = a.add_(1).reciprocal_(), (1 + b).reciprocal_()
             A, B = A.mul_(ia), torch.addcmul(only_hard, N, B).mul_(ib)
             left, right = torch.addcmul(A, N, B), torch.addcmul(C, P, B)
-            slope = B.mul_(ib).mul_(torch.addcmul(N, P, b)).add_(A.mul_(ia), alpha=1 / T)  # times left; exact at the
-            step = torch.div(left, right).log_().mul_(left).div_(slope)  # root, which is enough for second order
+            slope = (
+                B.mul_(ib).mul_(torch.addcmul(N, P, b)).add_(A.mul_(ia), alpha=1 / T)
+            )  # times left; exact at the
+            step = (
+                torch.div(left, right).log_().mul_(left).div_(slope)
+            )  # root, which is enough for second order
             y = (y - step).clamp_(max=0)
             if dtype is torch.float64 and step.abs().max() <= close:
                 break
@@ -70,7 +88,9 @@ def polish(z: torch.Tensor, u: torch.Tensor, T: float, ratio: Fraction) -> torch
     low = kw.clamp(max=0)
     mantissa, exponent = _frexp(ratio)
     kappa = tuple(z.new_tensor(x) for x in _pair(mantissa))
-    power = _power((kb - low).mul_(negative.to(torch.int64)).add_(exponent))  # of the right side
+    power = _power(
+        (kb - low).mul_(negative.to(torch.int64)).add_(exponent)
+    )  # of the right side
     S = torch.addcmul(1 - negative, negative, b[0]), negative * b[1]
     x, a, b = _scale(a, ka - kw), _scale(a, ka), _scale(b, kb)
     d = w[0] - x[0]
@@ -112,7 +132,9 @@ def _exp(x, T):
     """e^(x/T) = (hi + lo) 2^k to about 1e-18, hi of 26 bits in [1, 2), lo below 3e-3; returns (hi, lo), k."""
     high, low = _step(T)
     k = (x * (1 / high)).round_()
-    r = torch.sub(x, k, alpha=high).sub_(k, alpha=low)  # the first is exact; |r| < T log(2) / 500
+    r = torch.sub(x, k, alpha=high).sub_(
+        k, alpha=low
+    )  # the first is exact; |r| < T log(2) / 500
     q = r.mul_(1 / T).expm1_()
     k = k.to(torch.int64)
     j = k & (TABLE - 1)

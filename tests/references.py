@@ -5,7 +5,6 @@ import math
 import mpmath
 import torch
 
-
 # ---- linearized
 
 

@@ -13,6 +13,7 @@ import threading
 from pathlib import Path
 
 import pytest
+
 from companion.press import chapters
 
 ROOT = Path(__file__).resolve().parent.parent

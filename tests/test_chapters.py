@@ -7,9 +7,10 @@ import socket
 import jupytext
 import nbformat
 import pytest
+
+from companion.__main__ import main
 from companion.press import chapters, execution
 from kdlib import datasets
-from companion.__main__ import main
 
 digits = datasets.load("digits")
 

@@ -8,11 +8,12 @@ import pandas
 import pytest
 import torch
 import yaml
+
 from companion import claims
 from companion.claims import recording, verdicts
-from kdlib import curves, published
 from companion.claims.file import PAPERS, check_rule
 from companion.claims.verdicts import judge
+from kdlib import curves, published
 
 YES, NO, OPEN, NEARLY, EMPTY = (
     "reproduced", "not reproduced", "undecided", "reproduced with another constant", "vacuous"

@@ -4,10 +4,10 @@ import math
 import warnings
 
 import pytest
-import references
 import torch
 from torch import nn
 
+import references
 from kdlib import kernels, models
 from kdlib.kernels import empirical, factor, tiles
 

@@ -1,9 +1,9 @@
 """The student at every sample size, against explicit solves, closed forms, wide networks and SGD."""
 
 import pytest
-import references
 import torch
 
+import references
 from kdlib import kernels, linearized, logits, losses, models
 from kdlib.linearized import LinearizedStudent
 

@@ -5,9 +5,9 @@ import random
 
 import mpmath
 import pytest
-import references
 import torch
 
+import references
 from kdlib import logits, losses
 
 DEVICES = ["cpu"] + ["cuda"] * torch.cuda.is_available()

@@ -1,10 +1,10 @@
 """The distillation loss: its sums, its end points, its gradient, its guards."""
 
 import pytest
-import references
 import torch
 import torch.nn.functional as F
 
+import references
 from kdlib import losses
 
 EXACT = dict(rtol=1e-12, atol=1e-12)  # float64 sums of ten terms; a wrong term is of order 0.1

@@ -2,10 +2,10 @@
 
 import numpy
 import pytest
-import references
 import torch
 from scipy import stats
 
+import references
 from kdlib import intervals, metrics
 
 

@@ -4,10 +4,10 @@ import math
 
 import numpy
 import pytest
-import references
 import torch
 from scipy import stats
 
+import references
 from kdlib import linearized, logits, metrics
 from kdlib.metrics import inefficiency
 

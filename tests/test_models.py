@@ -3,10 +3,10 @@
 import math
 
 import pytest
-import references
 import torch
 import torch.nn.functional as F
 
+import references
 from kdlib import models
 
 

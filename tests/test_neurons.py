@@ -4,8 +4,9 @@ import math
 
 import pandas
 import pytest
-import references
 import torch
+
+import references
 from kdlib import metrics, models, training
 from kdlib.metrics import margins
 from kdlib.papers.mandal import descent, digits, tasks, theorems

@@ -6,8 +6,9 @@ import re
 
 import nbformat
 import pytest
-from companion.press import chapters, pages
 from nbformat.v4 import new_code_cell, new_markdown_cell, new_notebook, new_output, new_raw_cell
+
+from companion.press import chapters, pages
 
 PARAMETERS = """:tags: [parameters]
 ratios = [1.0, 0.5]  # soft ratios; each in (0, 1]
@@ -172,6 +173,7 @@ def test_a_claim_not_recorded_or_recorded_twice_is_a_problem(executed, tmp_path)
 
 def test_the_rows_of_a_cell_are_the_frames_it_names():
     import pandas
+
     from companion import plots
 
     frame = pandas.DataFrame({"n": [1, 2]})

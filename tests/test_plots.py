@@ -4,6 +4,7 @@ import re
 
 import matplotlib
 import pytest
+
 from companion import plots
 
 matplotlib.use("agg")

@@ -6,8 +6,9 @@ import tomllib
 from importlib.metadata import distributions
 from pathlib import Path
 
-import bootstrap
 import pytest
+
+import bootstrap
 
 ROOT = Path(__file__).resolve().parent.parent
 

@@ -3,9 +3,9 @@
 import math
 
 import pytest
-import references
 import torch
 
+import references
 from kdlib import intervals, kernels, metrics
 from kdlib.metrics import inefficiency
 from kdlib.papers.ji_zhu import synthetic

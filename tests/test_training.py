@@ -4,13 +4,12 @@ import warnings
 from functools import partial
 
 import pytest
-import references
 import torch
 import torch.nn.functional as F
 
+import references
 from kdlib import devices, losses, models, pixels, training
 from kdlib.training import loops
-
 
 DEVICES = ["cpu", "cuda"] if torch.cuda.is_available() else ["cpu"]
 

@@ -5,11 +5,30 @@
 """
 
 from companion.claims.file import read
-from companion.claims.ledger import check, collect, counts, drift, ledger, report, write_baseline
+from companion.claims.ledger import (
+    check,
+    collect,
+    counts,
+    drift,
+    ledger,
+    report,
+    write_baseline,
+)
 from companion.claims.recording import record, record_mean, run_settings
 from companion.claims.words import chapter_table, ledger_html
 
 __all__ = [
-    "chapter_table", "check", "collect", "counts", "drift", "ledger", "ledger_html", "read", "record", "record_mean",
-    "report", "run_settings", "write_baseline",
+    "chapter_table",
+    "check",
+    "collect",
+    "counts",
+    "drift",
+    "ledger",
+    "ledger_html",
+    "read",
+    "record",
+    "record_mean",
+    "report",
+    "run_settings",
+    "write_baseline",
 ]

@@ -35,8 +35,13 @@ def read():
 
 @lru_cache(maxsize=4)
 def _read(path, modified):
-    loader = getattr(yaml, "CSafeLoader", yaml.SafeLoader)  # 207 claims in 30 ms instead of 300
-    claims, seen = yaml.load(path.read_text(encoding="utf-8"), Loader=loader) or [], set()
+    loader = getattr(
+        yaml, "CSafeLoader", yaml.SafeLoader
+    )  # 207 claims in 30 ms instead of 300
+    claims, seen = (
+        yaml.load(path.read_text(encoding="utf-8"), Loader=loader) or [],
+        set(),
+    )
     for number, claim in enumerate(claims, start=1):
         name, needs = claim.get("id") or f"number {number}", claim.get("needs", {})
         missing = [field for field in FIELDS if not claim.get(field)]
@@ -44,11 +49,23 @@ def _read(path, modified):
         laws = (
             (missing, f"{', '.join(missing)}: missing"),
             (unknown, f"{', '.join(unknown)}: not a field of a claim"),
-            (not re.fullmatch(r"[a-z0-9]+(-[a-z0-9]+)*", str(name)), "id: must be lower-case words joined by hyphens"),
+            (
+                not re.fullmatch(r"[a-z0-9]+(-[a-z0-9]+)*", str(name)),
+                "id: must be lower-case words joined by hyphens",
+            ),
             (name in seen, "id: given twice"),
-            (claim.get("paper") not in PAPERS, f"paper: must be one of {', '.join(PAPERS)}; got {claim.get('paper')}"),
-            (not re.fullmatch(r"\d\d[a-z]?_\w+", str(claim.get("chapter"))), f"chapter: got {claim.get('chapter')!r}"),
-            (set(needs) - {*_OPTIONAL["needs"]}, f"needs: must be among {', '.join(_OPTIONAL['needs'])}; got {needs}"),
+            (
+                claim.get("paper") not in PAPERS,
+                f"paper: must be one of {', '.join(PAPERS)}; got {claim.get('paper')}",
+            ),
+            (
+                not re.fullmatch(r"\d\d[a-z]?_\w+", str(claim.get("chapter"))),
+                f"chapter: got {claim.get('chapter')!r}",
+            ),
+            (
+                set(needs) - {*_OPTIONAL["needs"]},
+                f"needs: must be among {', '.join(_OPTIONAL['needs'])}; got {needs}",
+            ),
         )
         for broken, law in laws:
             if broken:
@@ -81,7 +98,11 @@ def check_rule(rule):
 
 def _sound_band(rule):
     return all(
-        inner[0] < inner[1] and (outer is None or (outer != inner and outer[0] <= inner[0] and inner[1] <= outer[1]))
+        inner[0] < inner[1]
+        and (
+            outer is None
+            or (outer != inner and outer[0] <= inner[0] and inner[1] <= outer[1])
+        )
         for inner, outer in regions(rule).values()
     )
 
@@ -93,7 +114,10 @@ def _sound_order(rule):
 
 
 def _sound_curve(rule):
-    return 0 < rule["threshold"] < rule.get("wider", math.inf) and rule.get("factor", 1.5) >= 0
+    return (
+        0 < rule["threshold"] < rule.get("wider", math.inf)
+        and rule.get("factor", 1.5) >= 0
+    )
 
 
 _BAND = ({"value", "absolute"}, {"value", "relative"}, {"at_least"}, {"at_most"})
@@ -102,8 +126,28 @@ _CURVE = {"figure", "curve", "threshold"}
 _KINDS = {  # kind of rule: the fields it has, one of these sets; those it may have; whether it is sound, and the law
     "band": (_BAND, {"wider"}, _sound_band, _WIDTH),
     "slope": (_BAND, {"wider"}, _sound_band, _WIDTH),
-    "ordering": (({"order"},), {"by"}, _sound_order, "order must have different names, by rising or falling"),
-    "sign": (({"sign"},), set(), lambda r: r["sign"] in ("positive", "negative"), "sign must be positive or negative"),
-    "inequality": (({"delta"},), set(), lambda r: 0 <= r["delta"] < 1, "delta must be in [0, 1)"),
-    "curve": ((_CURVE,), {"factor", "wider"}, _sound_curve, "must have 0 < threshold < wider and factor >= 0"),
+    "ordering": (
+        ({"order"},),
+        {"by"},
+        _sound_order,
+        "order must have different names, by rising or falling",
+    ),
+    "sign": (
+        ({"sign"},),
+        set(),
+        lambda r: r["sign"] in ("positive", "negative"),
+        "sign must be positive or negative",
+    ),
+    "inequality": (
+        ({"delta"},),
+        set(),
+        lambda r: 0 <= r["delta"] < 1,
+        "delta must be in [0, 1)",
+    ),
+    "curve": (
+        (_CURVE,),
+        {"factor", "wider"},
+        _sound_curve,
+        "must have 0 < threshold < wider and factor >= 0",
+    ),
 }

@@ -34,19 +34,41 @@ def record(claim_id, estimate, *, interval=None, figure=None, dataset=None):
     if claim is None:
         raise ValueError(f"a claim is one of those in claims.yml; got {claim_id!r}")
     profile, changed = run_settings()
-    rule, needs = claim["rule"], {name: _listed(values) for name, values in claim.get("needs", {}).items()}
+    rule, needs = (
+        claim["rule"],
+        {name: _listed(values) for name, values in claim.get("needs", {}).items()},
+    )
     if "dataset" in needs and dataset is None:
-        raise ValueError(f"claim {claim_id}: needs dataset= to say which set was used, as its data matter")
+        raise ValueError(
+            f"claim {claim_id}: needs dataset= to say which set was used, as its data matter"
+        )
     have = {"profile": profile, "dataset": dataset}
-    unmet = [f"{name} {' or '.join(values)}" for name, values in needs.items() if have[name] not in values]
+    unmet = [
+        f"{name} {' or '.join(values)}"
+        for name, values in needs.items()
+        if have[name] not in values
+    ]
     reasons = (
-        (profile == "smoke", verdicts.NOT_TESTED, "the smoke profile only shows that it runs"),
+        (
+            profile == "smoke",
+            verdicts.NOT_TESTED,
+            "the smoke profile only shows that it runs",
+        ),
         (changed, verdicts.OTHER_PARAMETERS, f"changed: {', '.join(changed)}"),
         (unmet, verdicts.NOT_TESTED, f"needs {' and '.join(unmet)}"),
     )
     try:
-        found = next((verdicts.pass_over(rule, estimate, *why, interval) for bars, *why in reasons if bars), None)
-        found = found or verdicts.judge(rule, estimate, interval, _reference(claim["paper"], rule))
+        found = next(
+            (
+                verdicts.pass_over(rule, estimate, *why, interval)
+                for bars, *why in reasons
+                if bars
+            ),
+            None,
+        )
+        found = found or verdicts.judge(
+            rule, estimate, interval, _reference(claim["paper"], rule)
+        )
     except ValueError as error:
         raise ValueError(f"claim {claim_id}: {error}") from None
     made = claim | found._asdict() | {"figure": figure or claim.get("figure")} | have
@@ -69,11 +91,23 @@ def record_mean(claim_id, values, **options):
         ValueError: as :func:`record`.
     """
     named = values if isinstance(values, dict) else {"": values}
-    rows = [{"of": name, "value": float(value)} for name, series in named.items() for value in series]
+    rows = [
+        {"of": name, "value": float(value)}
+        for name, series in named.items()
+        for value in series
+    ]
     part = intervals.mean_band(pandas.DataFrame(rows), "of", "value").set_index("of")
-    means, spans = part["mean"].to_dict(), {name: (row.low, row.high) for name, row in part.iterrows()}
+    means, spans = (
+        part["mean"].to_dict(),
+        {name: (row.low, row.high) for name, row in part.iterrows()},
+    )
     one = not isinstance(values, dict)
-    return record(claim_id, means[""] if one else means, interval=spans[""] if one else spans, **options)
+    return record(
+        claim_id,
+        means[""] if one else means,
+        interval=spans[""] if one else spans,
+        **options,
+    )
 
 
 def run_settings():
@@ -82,7 +116,10 @@ def run_settings():
     ``$KDLIB_PROFILE`` and ``$KDLIB_CHANGED`` where a pipeline set them; else what papermill injected with another value
     than the cell before it gave. Where it ran (``device``) is no change.
     """
-    profile, changed = os.environ.get("KDLIB_PROFILE", "laptop"), os.environ.get("KDLIB_CHANGED")
+    profile, changed = (
+        os.environ.get("KDLIB_PROFILE", "laptop"),
+        os.environ.get("KDLIB_CHANGED"),
+    )
     names = changed.split(",") if changed is not None else _injected()
     return profile, sorted({name.strip() for name in names} - {"", "device"})
 
@@ -90,11 +127,22 @@ def run_settings():
 def _injected():
     shell = _shell()
     cells = shell.user_ns.get("In", []) if shell else []
-    at = next((i for i, source in enumerate(cells) if i and source.lstrip().startswith("# Parameters")), None)
+    at = next(
+        (
+            i
+            for i, source in enumerate(cells)
+            if i and source.lstrip().startswith("# Parameters")
+        ),
+        None,
+    )
     if at is None:
         return []
     default, given = (
-        {node.targets[0].id: ast.unparse(node.value) for node in ast.parse(source).body if isinstance(node, ast.Assign)}
+        {
+            node.targets[0].id: ast.unparse(node.value)
+            for node in ast.parse(source).body
+            if isinstance(node, ast.Assign)
+        }
         for source in (cells[at - 1], cells[at])
     )
     return [name for name, value in given.items() if value != default.get(name)]
@@ -112,7 +160,11 @@ def _show(made):
         return
     from IPython.display import display
 
-    display({"text/html": as_line(made), "text/plain": as_text(made)}, raw=True, metadata={"kdlib": {"claim": made}})
+    display(
+        {"text/html": as_line(made), "text/plain": as_text(made)},
+        raw=True,
+        metadata={"kdlib": {"claim": made}},
+    )
 
 
 def _shell():

@@ -19,8 +19,20 @@ OTHER_PARAMETERS = "run with other parameters"
 NOT_TESTED = "not tested at this size"
 NOT_RUN = "not run here"
 NO_CHAPTER = "no chapter yet"
-JUDGED = (NOT_REPRODUCED, UNDECIDED, ANOTHER_CONSTANT, VACUOUS, REPRODUCED)  # what a rule can say, the worst first
-VERDICTS = (*JUDGED, OTHER_PARAMETERS, NOT_TESTED, NOT_RUN, NO_CHAPTER)  # the order of the ledger
+JUDGED = (
+    NOT_REPRODUCED,
+    UNDECIDED,
+    ANOTHER_CONSTANT,
+    VACUOUS,
+    REPRODUCED,
+)  # what a rule can say, the worst first
+VERDICTS = (
+    *JUDGED,
+    OTHER_PARAMETERS,
+    NOT_TESTED,
+    NOT_RUN,
+    NO_CHAPTER,
+)  # the order of the ledger
 
 _NEEDS = {
     "band": "a number, or one for each named value (a dict, or a list in that order)",
@@ -74,9 +86,16 @@ def pass_over(rule, estimate, verdict, note, interval=None):
         return Judgement(verdict, None, None, note)
     if kind == "inequality":
         counts = _counts(estimate)
-        return Judgement(verdict, {name: counts[name] for name in ("violations", "trials")}, None, note)
+        return Judgement(
+            verdict,
+            {name: counts[name] for name in ("violations", "trials")},
+            None,
+            note,
+        )
     values = _values(kind, _by_name(estimate, _names(rule)), None, finite=False)
-    shown = {name: value if math.isfinite(value) else None for name, value in values.items()}
+    shown = {
+        name: value if math.isfinite(value) else None for name, value in values.items()
+    }
     return Judgement(verdict, _shape(shown), _whole(interval, values), note)
 
 
@@ -84,16 +103,33 @@ def regions(rule):
     """The inner and the outer interval (or None) of each value, by name; the name is empty where there is only one."""
     wide = rule.get("wider")
     if "at_most" in rule:
-        return {"": ((-math.inf, rule["at_most"]), None if wide is None else (-math.inf, wide))}
+        return {
+            "": (
+                (-math.inf, rule["at_most"]),
+                None if wide is None else (-math.inf, wide),
+            )
+        }
     if "at_least" in rule:
-        return {"": ((rule["at_least"], math.inf), None if wide is None else (wide, math.inf))}
+        return {
+            "": (
+                (rule["at_least"], math.inf),
+                None if wide is None else (wide, math.inf),
+            )
+        }
     width = rule.get("absolute", rule.get("relative"))
 
     def around(v, width):  # relative: within the factor 1 + width, either way
-        return (v - width, v + width) if "absolute" in rule else tuple(sorted((v / (1 + width), v * (1 + width))))
+        return (
+            (v - width, v + width)
+            if "absolute" in rule
+            else tuple(sorted((v / (1 + width), v * (1 + width))))
+        )
 
     values = _values("band", _plain(rule["value"]), None)
-    return {name: (around(v, width), None if wide is None else around(v, wide)) for name, v in values.items()}
+    return {
+        name: (around(v, width), None if wide is None else around(v, wide))
+        for name, v in values.items()
+    }
 
 
 def _band(rule, estimate, interval, reference):
@@ -102,42 +138,74 @@ def _band(rule, estimate, interval, reference):
     bands = regions(rule)
     values = _values(rule["kind"], estimate, _names(rule))
     pairs = _pairs(interval, values)
-    found = [_place(pair, *bands.get(name, bands.get(""))) for name, pair in pairs.items()]
+    found = [
+        _place(pair, *bands.get(name, bands.get(""))) for name, pair in pairs.items()
+    ]
     return Judgement(_worst(found), _shape(values), interval and _shape(pairs), "")
 
 
 def _sign(rule, estimate, interval, reference):
     values = _values("sign", estimate, None)
     pairs = _pairs(interval, values)
-    found = [_beyond_zero(pair, 1 if rule["sign"] == "positive" else -1) for pair in pairs.values()]
+    found = [
+        _beyond_zero(pair, 1 if rule["sign"] == "positive" else -1)
+        for pair in pairs.values()
+    ]
     return Judgement(_worst(found), _shape(values), interval and _shape(pairs), "")
 
 
 def _ordering(rule, estimate, interval, reference):
     names, way = _names(rule), -1 if rule.get("by") == "falling" else 1
-    values, neighbours = _values("ordering", estimate, names), list(zip(names, names[1:], strict=False))
+    values, neighbours = (
+        _values("ordering", estimate, names),
+        list(zip(names, names[1:], strict=False)),
+    )
     if isinstance(interval, list) and len(interval) == len(neighbours):
-        pairs = _pairs(interval, {f"{a} to {b}": values[b] - values[a] for a, b in neighbours})
+        pairs = _pairs(
+            interval, {f"{a} to {b}": values[b] - values[a] for a, b in neighbours}
+        )
         steps = list(pairs.values())
     else:
         pairs = _pairs(interval, values)
-        steps = [(pairs[b][0] - pairs[a][1], pairs[b][1] - pairs[a][0]) for a, b in neighbours]
-    return Judgement(_worst([_beyond_zero(step, way) for step in steps]), values, interval and _shape(pairs), "")
+        steps = [
+            (pairs[b][0] - pairs[a][1], pairs[b][1] - pairs[a][0])
+            for a, b in neighbours
+        ]
+    return Judgement(
+        _worst([_beyond_zero(step, way) for step in steps]),
+        values,
+        interval and _shape(pairs),
+        "",
+    )
 
 
 def _inequality(rule, estimate, interval, reference):
     counts = _counts(estimate)
-    k, K, bounds, note = counts["violations"], counts["trials"], counts.pop("bounds"), ""
+    k, K, bounds, note = (
+        counts["violations"],
+        counts["trials"],
+        counts.pop("bounds"),
+        "",
+    )
     verdict = REPRODUCED if k <= rule["delta"] * K else NOT_REPRODUCED
     if verdict == NOT_REPRODUCED and rule["delta"] > 0:
         from scipy.special import betaincinv
 
-        if betaincinv(k, K - k + 1, 0.025) <= rule["delta"]:  # Clopper & Pearson's lower limit (95 %) of the share
+        if (
+            betaincinv(k, K - k + 1, 0.025) <= rule["delta"]
+        ):  # Clopper & Pearson's lower limit (95 %) of the share
             verdict = UNDECIDED
     if bounds:
-        vacuous, low = ([n for n in sorted(bounds) if test(bounds[n])] for test in ((1.0).__le__, (0.5).__gt__))
+        vacuous, low = (
+            [n for n in sorted(bounds) if test(bounds[n])]
+            for test in ((1.0).__le__, (0.5).__gt__)
+        )
         counts["below_half_from"] = low[0] if low else None
-        note = f"bound below 1/2 from {low[0]:g}" if low else f"bound never below 1/2 up to {max(bounds):g}"
+        note = (
+            f"bound below 1/2 from {low[0]:g}"
+            if low
+            else f"bound never below 1/2 up to {max(bounds):g}"
+        )
         note += f", vacuous up to {vacuous[-1]:g}" if vacuous else ""
         if verdict == REPRODUCED and len(vacuous) == len(bounds):
             verdict = VACUOUS
@@ -149,12 +217,19 @@ def _curve(rule, estimate, interval, reference):
     distance = curves.distance(x, y, reference)
     curves.distance(x, second, reference)  # its guards
     at = [point[0] for point in reference]
-    floor = curves.distance(x, first, list(zip(at, curves.along(x, second, at), strict=True)))
+    floor = curves.distance(
+        x, first, list(zip(at, curves.along(x, second, at), strict=True))
+    )
     limit = max(rule["threshold"], rule.get("factor", 1.5) * floor)
     pairs = _pairs(interval, {"": distance})
     outer = (-math.inf, max(rule["wider"], limit)) if "wider" in rule else None
     measured = {"distance": distance, "replicate floor": floor, "limit": limit}
-    return Judgement(_place(pairs[""], (-math.inf, limit), outer), measured, interval and _shape(pairs), "")
+    return Judgement(
+        _place(pairs[""], (-math.inf, limit), outer),
+        measured,
+        interval and _shape(pairs),
+        "",
+    )
 
 
 _JUDGES = {"band": _band, "slope": _band, "sign": _sign}
@@ -169,7 +244,12 @@ def _place(pair, inner, outer):
         return REPRODUCED
     if high < widest[0] or low > widest[1]:
         return NOT_REPRODUCED
-    between = outer and (high < inner[0] or low > inner[1]) and outer[0] <= low and high <= outer[1]
+    between = (
+        outer
+        and (high < inner[0] or low > inner[1])
+        and outer[0] <= low
+        and high <= outer[1]
+    )
     return ANOTHER_CONSTANT if between else UNDECIDED
 
 
@@ -192,7 +272,11 @@ def _by_name(estimate, names):
     """An estimate given as a list as a dict, with the rule's names where it has as many, else numbered from 1."""
     if not isinstance(estimate, list):
         return estimate
-    labels = names if names and len(names) == len(estimate) else map(str, range(1, len(estimate) + 1))
+    labels = (
+        names
+        if names and len(names) == len(estimate)
+        else map(str, range(1, len(estimate) + 1))
+    )
     return dict(zip(labels, estimate, strict=True))
 
 
@@ -200,7 +284,11 @@ def _values(kind, estimate, names, finite=True):
     """The estimate as numbers by name, in the rule's order where it has names; a single number's name is empty."""
     named = _by_name(estimate, names)
     values = named if isinstance(named, dict) else {"": named}
-    if not values or not all(map(_is_number, values.values())) or (names and set(names) != set(values)):
+    if (
+        not values
+        or not all(map(_is_number, values.values()))
+        or (names and set(names) != set(values))
+    ):
         wanted = f": {', '.join(names)}" if names else ""
         raise ValueError(f"needs {_NEEDS[kind]}{wanted}; got {estimate!r}")
     if finite and not all(map(math.isfinite, values.values())):
@@ -216,11 +304,17 @@ def _pairs(interval, values):
     if isinstance(given, list) and len(given) == len(values):
         given = dict(zip(values, given, strict=True))
     if not isinstance(given, dict) or set(given) != set(values):
-        raise ValueError(f"an interval is one pair (low, high) for each of {', '.join(values)}; got {interval!r}")
+        raise ValueError(
+            f"an interval is one pair (low, high) for each of {', '.join(values)}; got {interval!r}"
+        )
     for pair in given.values():
-        numbers = isinstance(pair, list) and len(pair) == 2 and all(map(_is_number, pair))
+        numbers = (
+            isinstance(pair, list) and len(pair) == 2 and all(map(_is_number, pair))
+        )
         if not numbers or not -math.inf < pair[0] <= pair[1] < math.inf:
-            raise ValueError(f"an interval is (low, high), finite, with low <= high; got {pair!r}")
+            raise ValueError(
+                f"an interval is (low, high), finite, with low <= high; got {pair!r}"
+            )
     return {name: tuple(map(float, given[name])) for name in values}
 
 
@@ -234,39 +328,68 @@ def _whole(interval, values):
 
 def _counts(estimate):
     """Violations, trials and bounds from either form of an inequality's estimate."""
-    if isinstance(estimate, list) and estimate and all(isinstance(item, bool) for item in estimate):
+    if (
+        isinstance(estimate, list)
+        and estimate
+        and all(isinstance(item, bool) for item in estimate)
+    ):
         estimate = {"violations": sum(estimate), "trials": len(estimate)}
-    if not isinstance(estimate, dict) or set(estimate) - {"bounds"} != {"violations", "trials"}:
+    if not isinstance(estimate, dict) or set(estimate) - {"bounds"} != {
+        "violations",
+        "trials",
+    }:
         raise ValueError(f"needs {_NEEDS['inequality']}; got {estimate!r}")
     k, K = estimate["violations"], estimate["trials"]
-    if not (_is_number(k) and _is_number(K) and k == int(k) and K == int(K) and 0 <= k <= K and K >= 1):
-        raise ValueError(f"violations are a whole number up to trials, and trials at least 1; got {k!r} of {K!r}")
-    bounds = {float(n): float(bound) for n, bound in (estimate.get("bounds") or {}).items()}
+    if not (
+        _is_number(k)
+        and _is_number(K)
+        and k == int(k)
+        and K == int(K)
+        and 0 <= k <= K
+        and K >= 1
+    ):
+        raise ValueError(
+            f"violations are a whole number up to trials, and trials at least 1; got {k!r} of {K!r}"
+        )
+    bounds = {
+        float(n): float(bound) for n, bound in (estimate.get("bounds") or {}).items()
+    }
     return {"violations": int(k), "trials": int(K), "bounds": bounds}
 
 
 def _curve_fields(estimate):
-    if not isinstance(estimate, dict) or set(estimate) != {"x", "y", "halves"} or len(estimate["halves"]) != 2:
+    if (
+        not isinstance(estimate, dict)
+        or set(estimate) != {"x", "y", "halves"}
+        or len(estimate["halves"]) != 2
+    ):
         raise ValueError(f"needs {_NEEDS['curve']}; got {estimate!r:.80}")
     return estimate["x"], estimate["y"], estimate["halves"]
 
 
 def _shape(values):
     """One number (or pair) where the name is empty, else a dict; pairs as lists."""
-    values = {name: list(value) if isinstance(value, tuple) else value for name, value in values.items()}
+    values = {
+        name: list(value) if isinstance(value, tuple) else value
+        for name, value in values.items()
+    }
     return values.get("", values)
 
 
 def _plain(value):
     """Tensors, arrays, series and frames as lists, dicts with text keys, and numbers."""
     if type(value).__name__ == "DataFrame":
-        halves = [value[name] for name in ("first_half", "second_half") if name in value]
+        halves = [
+            value[name] for name in ("first_half", "second_half") if name in value
+        ]
         value = {"x": value.get("x"), "y": value.get("y"), "halves": halves}
     if hasattr(value, "tolist"):
         value = value.tolist()
     if isinstance(value, dict):
         return {str(key): _plain(item) for key, item in value.items()}
-    return [_plain(item) for item in value] if isinstance(value, (list, tuple)) else value
+    return (
+        [_plain(item) for item in value] if isinstance(value, (list, tuple)) else value
+    )
 
 
 def _is_number(value):

@@ -48,9 +48,15 @@ def ledger_html(frame):
         f"<td>{_link(made, made['chapter'] + '.html') or made['chapter']}</td></tr>"
         for made in frame.to_dict("records")
     ]
-    papers = {key: name for key, name in PAPERS.items() if (frame["paper"] == key).any()}
-    verdicts = {verdict: verdict for verdict in VERDICTS if (frame["verdict"] == verdict).any()}
-    filters = _select("paper", "Paper", papers) + _select("verdict", "Verdict", verdicts)
+    papers = {
+        key: name for key, name in PAPERS.items() if (frame["paper"] == key).any()
+    }
+    verdicts = {
+        verdict: verdict for verdict in VERDICTS if (frame["verdict"] == verdict).any()
+    }
+    filters = _select("paper", "Paper", papers) + _select(
+        "verdict", "Verdict", verdicts
+    )
     caption = f"<caption>All {len(frame)} claims, the failing first</caption>"
     return (
         f'<div class="kd-ledger"><form class="kd-filters" hidden>{filters} '
@@ -63,11 +69,17 @@ def rule_text(rule):
     """A rule in words."""
     kind = rule["kind"]
     if kind == "ordering":
-        return (" > " if rule.get("by") == "falling" else " < ").join(map(str, rule["order"]))
+        return (" > " if rule.get("by") == "falling" else " < ").join(
+            map(str, rule["order"])
+        )
     if kind == "sign":
         return rule["sign"]
     if kind == "inequality":
-        return f"violated in at most {100 * rule['delta']:g} % of the cases" if rule["delta"] else "never violated"
+        return (
+            f"violated in at most {100 * rule['delta']:g} % of the cases"
+            if rule["delta"]
+            else "never violated"
+        )
     wider = f" (up to {rule['wider']:g}: another constant)" if "wider" in rule else ""
     if kind == "curve":
         factor = rule.get("factor", 1.5)
@@ -77,7 +89,11 @@ def rule_text(rule):
         side = "at_most" if "at_most" in rule else "at_least"
         return f"{exponent}{side.replace('_', ' ')} {rule[side]:g}{wider}"
     value = rule["value"]
-    width = f"± {rule['absolute']:g}" if "absolute" in rule else f"within a factor {1 + rule['relative']:g}"
+    width = (
+        f"± {rule['absolute']:g}"
+        if "absolute" in rule
+        else f"within a factor {1 + rule['relative']:g}"
+    )
     if wider and "relative" in rule:
         wider = f" (up to a factor {1 + rule['wider']:g}: another constant)"
     return f"{exponent}{shown(value)}, {'each ' if isinstance(value, (dict, list)) else ''}{width}{wider}"
@@ -89,7 +105,9 @@ def shown(value, interval=None):
         return f"violated in {value['violations']} of {value['trials']} cases"
     if isinstance(value, dict):
         pairs = interval if isinstance(interval, dict) else {}
-        text = ", ".join(f"{name}: {shown(item, pairs.get(name))}" for name, item in value.items())
+        text = ", ".join(
+            f"{name}: {shown(item, pairs.get(name))}" for name, item in value.items()
+        )
         steps = {name: pair for name, pair in pairs.items() if name not in value}
         return text + (f"; steps {shown(steps)}" if steps else "")
     if isinstance(value, list) and len(value) == 2:
@@ -103,9 +121,21 @@ def quantity(made):
     """What was measured for a claim, in words: its estimate, names in the paper's order, its interval and its note."""
     estimate, rule = made["estimate"], made["rule"]
     if isinstance(estimate, dict):
-        names = list(map(str, rule.get("order") or (rule["value"] if isinstance(rule.get("value"), dict) else ())))
-        estimate = {name: estimate[name] for name in sorted(estimate, key=lambda name: (names + [name]).index(name))}
-    parts = [shown(estimate, made["interval"]) if estimate is not None else "", made["note"] or ""]
+        names = list(
+            map(
+                str,
+                rule.get("order")
+                or (rule["value"] if isinstance(rule.get("value"), dict) else ()),
+            )
+        )
+        estimate = {
+            name: estimate[name]
+            for name in sorted(estimate, key=lambda name: (names + [name]).index(name))
+        }
+    parts = [
+        shown(estimate, made["interval"]) if estimate is not None else "",
+        made["note"] or "",
+    ]
     return "; ".join(part for part in parts if part)
 
 
@@ -126,7 +156,10 @@ def _classes(name, verdict):
 
 
 def _select(name, label, options):
-    choices = "".join(f'<option value="{escape(key)}">{escape(text)}</option>' for key, text in options.items())
+    choices = "".join(
+        f'<option value="{escape(key)}">{escape(text)}</option>'
+        for key, text in options.items()
+    )
     return f'<label>{label} <select name="{name}"><option value="">all</option>{choices}</select></label>'
 
 

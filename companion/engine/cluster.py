@@ -31,19 +31,27 @@ def client():
     """
     from distributed import Client
 
-    logging.getLogger("distributed").setLevel(logging.CRITICAL)  # what goes wrong is raised, and is in the rows
+    logging.getLogger("distributed").setLevel(
+        logging.CRITICAL
+    )  # what goes wrong is raised, and is in the rows
     address = os.environ.get("DASK_SCHEDULER_ADDRESS")
-    if "client" in _open and (_open["client"].status != "running" or _open["address"] != address):
+    if "client" in _open and (
+        _open["client"].status != "running" or _open["address"] != address
+    ):
         close()
     if "client" not in _open:
         _open["address"] = address
         if address is None:
             _open["process"], local = start()
         try:
-            _open["client"] = Client(address or local, timeout=PATIENCE, set_as_default=False)
+            _open["client"] = Client(
+                address or local, timeout=PATIENCE, set_as_default=False
+            )
         except (OSError, TimeoutError) as error:
-            raise ConnectionError(f"no Dask scheduler answers at DASK_SCHEDULER_ADDRESS={address}: start one there, or "
-                                  "unset it to compute on this machine alone") from error
+            raise ConnectionError(
+                f"no Dask scheduler answers at DASK_SCHEDULER_ADDRESS={address}: start one there, or "
+                "unset it to compute on this machine alone"
+            ) from error
     return _open["client"]
 
 
@@ -77,13 +85,20 @@ def start():
     Returns:
         ``(process, address)``; the cluster ends when ``process.stdin`` is closed, by us or by our death.
     """
-    process = subprocess.Popen([sys.executable, "-P", "-m", "companion.engine.cluster"], env=rowprocess.environment(),
-                               stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True,
-                               start_new_session=True)  # Ctrl-C reaches the owner, who closes it
+    process = subprocess.Popen(
+        [sys.executable, "-P", "-m", "companion.engine.cluster"],
+        env=rowprocess.environment(),
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        text=True,
+        start_new_session=True,
+    )  # Ctrl-C reaches the owner, who closes it
     with process.stdout:
         address = process.stdout.readline().strip()
     if not address:
-        raise ConnectionError(f"the local cluster did not start (status {process.wait()})")
+        raise ConnectionError(
+            f"the local cluster did not start (status {process.wait()})"
+        )
     return process, address
 
 
@@ -105,7 +120,12 @@ def visible_gpus():
     if shutil.which("nvidia-smi") is None:
         return []
     listed = subprocess.run(["nvidia-smi", "-L"], capture_output=True, text=True).stdout
-    return [str(i) for i, _ in enumerate(line for line in listed.splitlines() if line.startswith("GPU"))]
+    return [
+        str(i)
+        for i, _ in enumerate(
+            line for line in listed.splitlines() if line.startswith("GPU")
+        )
+    ]
 
 
 def serve(command):
@@ -127,7 +147,9 @@ def serve(command):
         for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
             signal.signal(number, lambda number, frame: running.send_signal(number))
         while (status := _waited(running, 1)) is None:
-            if os.getppid() != parent:  # killed without a word: nobody waits for this build, and the next one may run
+            if (
+                os.getppid() != parent
+            ):  # killed without a word: nobody waits for this build, and the next one may run
                 running.terminate()
     except FileNotFoundError:
         print(f"no such command: {command[0]}", file=sys.stderr)
@@ -152,17 +174,25 @@ def main():
     from dask.system import CPU_COUNT  # of this process's affinity and container
     from distributed import LocalCluster
 
-    dask.config.set({
-        "distributed.worker.profile.enabled": False,
-        "distributed.scheduler.worker-saturation": math.inf,  # the next jobs wait at the worker, not at the scheduler
-        "distributed.admin.low-level-log-length": 100,  # what the scheduler remembers of jobs that are done
-        "distributed.diagnostics.computations.max-history": 1,
-    })
+    dask.config.set(
+        {
+            "distributed.worker.profile.enabled": False,
+            "distributed.scheduler.worker-saturation": math.inf,  # the next jobs wait at the worker, not at the scheduler
+            "distributed.admin.low-level-log-length": 100,  # what the scheduler remembers of jobs that are done
+            "distributed.diagnostics.computations.max-history": 1,
+        }
+    )
     gpus = visible_gpus()
     workers = int(os.environ.get("KDLIB_WORKERS") or max(CPU_COUNT, len(gpus)))
-    with LocalCluster(n_workers=workers, threads_per_worker=1, host="127.0.0.1", memory_limit=None, silence_logs=50,
-                      scheduler_kwargs={"dashboard": False, "dashboard_address": "127.0.0.1:0"},
-                      env={"KDLIB_GPUS": ",".join(gpus)}) as local:
+    with LocalCluster(
+        n_workers=workers,
+        threads_per_worker=1,
+        host="127.0.0.1",
+        memory_limit=None,
+        silence_logs=50,
+        scheduler_kwargs={"dashboard": False, "dashboard_address": "127.0.0.1:0"},
+        env={"KDLIB_GPUS": ",".join(gpus)},
+    ) as local:
         local.scheduler.set_metadata([GPU_WORKERS], list(range(len(gpus))))
         print(local.scheduler_address, flush=True)
         os.dup2(2, 1)  # what rows print is no part of a conversation

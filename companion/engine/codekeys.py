@@ -21,14 +21,19 @@ import types
 from pathlib import Path, PurePath
 from typing import NamedTuple
 
-OURS = ("kdlib", "companion")  # packages that a worker has installed, and whose source counts
+OURS = (
+    "kdlib",
+    "companion",
+)  # packages that a worker has installed, and whose source counts
 _PATHS = ("stdlib", "platstdlib", "purelib", "platlib")
 _INSTALLED = {Path(sysconfig.get_path(kind)).resolve() for kind in _PATHS}
 # Fields of a syntax tree that change no result.
 _NO_MEANING = {"ctx", "kind", "type_comment", "type_ignores"}
 _DEFINITIONS = (ast.ClassDef, ast.FunctionDef, ast.AsyncFunctionDef)
 _NOTEBOOK = "__main__"
-_STARTED = time.time_ns() - 5 * 10**9  # a file that has changed since may not be what this process has imported
+_STARTED = (
+    time.time_ns() - 5 * 10**9
+)  # a file that has changed since may not be what this process has imported
 
 
 class Code(NamedTuple):
@@ -73,7 +78,9 @@ def code_of(run):
     reach.callable(run)
     described = reach.described
     ours = {name: digest(text) for name, text in described.items() if _is_named(name)}
-    others = {name for name in reach.modules if not _is_ours(name) and name != _NOTEBOOK}
+    others = {
+        name for name in reach.modules if not _is_ours(name) and name != _NOTEBOOK
+    }
     return Code(digest(described), reach.constants, ours, sorted(others))
 
 
@@ -106,8 +113,12 @@ def definition_digest(name):
 
 def source_stamp():
     """One digest over all files of both packages: a process that imported other files is out of date."""
-    paths = sorted(path for package in OURS for path in package_folder(package).rglob("*.py"))
-    return digest([[path.as_posix(), path.read_text(encoding="utf-8")] for path in paths])
+    paths = sorted(
+        path for package in OURS for path in package_folder(package).rglob("*.py")
+    )
+    return digest(
+        [[path.as_posix(), path.read_text(encoding="utf-8")] for path in paths]
+    )
 
 
 def package_folder(package):
@@ -122,10 +133,17 @@ def syntax(node):
     if not isinstance(node, ast.AST):
         return repr(node)
     fields = dict(ast.iter_fields(node))
-    has_docstring = isinstance(node, (ast.Module, *_DEFINITIONS)) and ast.get_docstring(node, clean=False) is not None
+    has_docstring = (
+        isinstance(node, (ast.Module, *_DEFINITIONS))
+        and ast.get_docstring(node, clean=False) is not None
+    )
     if has_docstring:
         fields["body"] = fields["body"][1:]
-    kept = [name for name, value in fields.items() if name not in _NO_MEANING and value is not None and value != []]
+    kept = [
+        name
+        for name, value in fields.items()
+        if name not in _NO_MEANING and value is not None and value != []
+    ]
     return [type(node).__name__, *([name, syntax(fields[name])] for name in kept)]
 
 
@@ -142,13 +160,22 @@ class _Reach:
     def callable(self, value):
         """What stands for a function or class: its definition's name where that is ours, else its installed name."""
         layers = []
-        while hasattr(value, "__wrapped__"):  # a decorator's settings, such as in_dims, are in its closure
+        while hasattr(
+            value, "__wrapped__"
+        ):  # a decorator's settings, such as in_dims, are in its closure
             layers.append(self.closure(value))
             value = value.__wrapped__
-        if _is_source(getattr(value, "__module__", None)) and isinstance(value, (types.FunctionType, type)):
+        if _is_source(getattr(value, "__module__", None)) and isinstance(
+            value, (types.FunctionType, type)
+        ):
             return ["definition", self.definition(value), layers]
         named = getattr(value, "__qualname__", repr(value))
-        return [getattr(value, "__module__", None) or "", named, layers, self.closure(value)]
+        return [
+            getattr(value, "__module__", None) or "",
+            named,
+            layers,
+            self.closure(value),
+        ]
 
     def definition(self, value):
         """The name of a function or class of ours; what it reads is followed where it is new."""
@@ -157,34 +184,56 @@ class _Reach:
             return self.names[id(value)]
         plain = name = f"{value.__module__}:{value.__qualname__}"
         number = 1
-        while name in self.described:  # two functions made in one place, or one cell run twice
+        while (
+            name in self.described
+        ):  # two functions made in one place, or one cell run twice
             number += 1
             name = f"{plain}#{number}"
         self.names[id(value)] = name
         self.kept.append(value)
         self.described[name] = None  # its place; a recursion ends here
         self.modules.add(value.__module__)
-        describe_one = self.of_function if isinstance(value, types.FunctionType) else self.of_class
+        describe_one = (
+            self.of_function if isinstance(value, types.FunctionType) else self.of_class
+        )
         self.described[name] = describe_one(value, name)
         return name
 
     def of_function(self, function, name):
         """The syntax of a function, and what the names in it stand for."""
         read = _reads(function, name)
-        return [_source(function), [[word, self.value(read[word], word, name)] for word in sorted(read)]]
+        return [
+            _source(function),
+            [[word, self.value(read[word], word, name)] for word in sorted(read)],
+        ]
 
     def of_class(self, kind, name):
         """The syntax of a class, its bases, and what its methods and attributes read."""
         bases = [self.callable(base) for base in kind.__bases__]
-        parts = {part: value for part, value in vars(kind).items() if _is_written(part, value)}
-        return [_source(kind), bases, [[part, self.member(parts[part], f"{name}.{part}")] for part in sorted(parts)]]
+        parts = {
+            part: value
+            for part, value in vars(kind).items()
+            if _is_written(part, value)
+        }
+        return [
+            _source(kind),
+            bases,
+            [
+                [part, self.member(parts[part], f"{name}.{part}")]
+                for part in sorted(parts)
+            ],
+        ]
 
     def member(self, value, name):
         """A method by what it reads (its text is the class's), any other attribute by its value."""
         if isinstance(value, (classmethod, staticmethod)):
             value = value.__func__
         if isinstance(value, property):
-            return [self.member(part, name) for part in (value.fget, value.fset, value.fdel) if part]
+            return [
+                self.member(part, name)
+                for part in (value.fget, value.fset, value.fdel)
+                if part
+            ]
         value = inspect.unwrap(value) if callable(value) else value
         if isinstance(value, types.FunctionType) and _is_source(value.__module__):
             read = _reads(value, name)
@@ -219,8 +268,16 @@ class _Reach:
         """All that a module of ours defines; an installed one by its name."""
         if not _is_source(module.__name__):
             return ["module", module.__name__]
-        defined = [value for _, value in sorted(vars(module).items()) if _is_defined_in(value, module)]
-        return ["module", module.__name__, [self.definition(inspect.unwrap(value)) for value in defined]]
+        defined = [
+            value
+            for _, value in sorted(vars(module).items())
+            if _is_defined_in(value, module)
+        ]
+        return [
+            "module",
+            module.__name__,
+            [self.definition(inspect.unwrap(value)) for value in defined],
+        ]
 
 
 class _Whole(NamedTuple):
@@ -249,14 +306,20 @@ def _module_on_disk(module):
     if not _is_ours(module.__name__) or path is None:
         return module
     changed_at = Path(path).stat().st_mtime_ns
-    return module if changed_at <= _STARTED else _read_module(module.__name__, path, changed_at)
+    return (
+        module
+        if changed_at <= _STARTED
+        else _read_module(module.__name__, path, changed_at)
+    )
 
 
 @functools.lru_cache(maxsize=256)
 def _read_module(name, path, _changed_at):
     read = types.ModuleType(name)
     read.__file__, read.__package__ = path, sys.modules[name].__package__
-    exec(compile(Path(path).read_bytes(), path, "exec"), read.__dict__)  # as an import would, without replacing it
+    exec(
+        compile(Path(path).read_bytes(), path, "exec"), read.__dict__
+    )  # as an import would, without replacing it
     return read
 
 
@@ -274,19 +337,29 @@ def _is_source(module):
     if not module or module == _NOTEBOOK or _is_ours(module):
         return bool(module)
     file = getattr(sys.modules.get(module), "__file__", None)
-    return bool(file) and file.endswith(".py") and _INSTALLED.isdisjoint(Path(file).resolve().parents)
+    return (
+        bool(file)
+        and file.endswith(".py")
+        and _INSTALLED.isdisjoint(Path(file).resolve().parents)
+    )
 
 
 def _is_defined_in(value, module):
     code = inspect.unwrap(value) if callable(value) else value
-    return isinstance(code, (types.FunctionType, type)) and code.__module__ == module.__name__
+    return (
+        isinstance(code, (types.FunctionType, type))
+        and code.__module__ == module.__name__
+    )
 
 
 def _is_written(part, value):
     """Whether a class's attribute is more than what Python or a decorator adds to every class."""
     code = inspect.unwrap(value) if callable(value) else value
     if isinstance(code, types.FunctionType):
-        return not code.__code__.co_filename.startswith("<") or code.__module__ == _NOTEBOOK
+        return (
+            not code.__code__.co_filename.startswith("<")
+            or code.__module__ == _NOTEBOOK
+        )
     described = isinstance(value, (classmethod, staticmethod, property))
     return described or not (part.startswith("_") or inspect.isdatadescriptor(value))
 
@@ -304,13 +377,24 @@ def _reads(function, name):
             _refuse_notebook_value(function, word, value)
             reads[word] = value
     for imported, attribute in _imports(function):
-        word, value = _resolve(imported.__name__, imported, [attribute] if attribute else [])
+        word, value = _resolve(
+            imported.__name__, imported, [attribute] if attribute else []
+        )
         reads[f"import {word}"] = value
     cells = function.__closure__ or ()
-    reads |= {word: cell.cell_contents for word, cell in zip(function.__code__.co_freevars, cells, strict=True)}
+    reads |= {
+        word: cell.cell_contents
+        for word, cell in zip(function.__code__.co_freevars, cells, strict=True)
+    }
     label = function.__name__
-    reads |= {f"{label}({word}=)": value for word, value in (function.__kwdefaults__ or {}).items()}
-    reads |= {f"{label}(default {i})": value for i, value in enumerate(function.__defaults__ or ())}
+    reads |= {
+        f"{label}({word}=)": value
+        for word, value in (function.__kwdefaults__ or {}).items()
+    }
+    reads |= {
+        f"{label}(default {i})": value
+        for i, value in enumerate(function.__defaults__ or ())
+    }
     return {word: value for word, value in reads.items() if value is not function}
 
 
@@ -326,16 +410,29 @@ def _resolve(word, value, attributes):
 
 
 def _refuse_notebook_value(function, word, value):
-    is_code = isinstance(value, (types.FunctionType, type, types.BuiltinFunctionType, _Whole))
-    if function.__module__ != _NOTEBOOK or is_code or "." in word or hasattr(value, "__wrapped__"):
+    is_code = isinstance(
+        value, (types.FunctionType, type, types.BuiltinFunctionType, _Whole)
+    )
+    if (
+        function.__module__ != _NOTEBOOK
+        or is_code
+        or "." in word
+        or hasattr(value, "__wrapped__")
+    ):
         return
-    raise ValueError(f"{function.__name__} reads {word!r} of the notebook: make it an argument, and pass it as a "
-                     "setting or in data")
+    raise ValueError(
+        f"{function.__name__} reads {word!r} of the notebook: make it an argument, and pass it as a "
+        "setting or in data"
+    )
 
 
 def _chains(code):
     """The globals that a code object reads, each with the attributes that are looked up on it at once."""
-    steps = [step for step in dis.get_instructions(code) if step.opname not in ("CACHE", "EXTENDED_ARG")]
+    steps = [
+        step
+        for step in dis.get_instructions(code)
+        if step.opname not in ("CACHE", "EXTENDED_ARG")
+    ]
     for place, step in enumerate(steps):
         if step.opname in ("LOAD_GLOBAL", "LOAD_NAME"):
             attributes = []
@@ -353,7 +450,9 @@ def _imports(function):
     """The modules that a function imports when it runs, each with the name that it takes from it, or None."""
     package = function.__globals__.get("__package__") or ""
     for name, level, taken in _import_statements(function.__code__):
-        absolute = importlib.util.resolve_name("." * level + name, package) if level else name
+        absolute = (
+            importlib.util.resolve_name("." * level + name, package) if level else name
+        )
         if not _is_source(absolute):
             continue
         module = importlib.import_module(absolute)
@@ -367,7 +466,9 @@ def _import_statements(code):
     """Triples (module, level, names that are taken from it) of the import statements in a code object."""
     level, found = 0, []
     for step in dis.get_instructions(code):
-        if step.opname in ("LOAD_CONST", "LOAD_SMALL_INT") and isinstance(step.argval, int):
+        if step.opname in ("LOAD_CONST", "LOAD_SMALL_INT") and isinstance(
+            step.argval, int
+        ):
             level = step.argval
         elif step.opname == "IMPORT_NAME":
             found.append((step.argval, level, []))
@@ -386,7 +487,10 @@ def _source(value):
     except (OSError, SyntaxError, TypeError, LookupError):
         if isinstance(value, types.FunctionType):
             return _compiled(value.__code__)
-        return [value.__qualname__, list(getattr(value, "_fields", ()))]  # a named tuple that a call has made
+        return [
+            value.__qualname__,
+            list(getattr(value, "_fields", ())),
+        ]  # a named tuple that a call has made
     is_read = isinstance(value, types.FunctionType) and not _is_ours(value.__module__)
     if is_read and not _is_unchanged(value.__code__, node):
         return _compiled(value.__code__)
@@ -411,16 +515,28 @@ def _nodes(body, prefix):
     for node in body:
         if isinstance(node, _DEFINITIONS):
             yield prefix + node.name, node
-            yield from _nodes(node.body if isinstance(node, ast.ClassDef) else [], f"{prefix}{node.name}.")
+            yield from _nodes(
+                node.body if isinstance(node, ast.ClassDef) else [],
+                f"{prefix}{node.name}.",
+            )
 
 
 def _is_unchanged(code, node):
     """Whether a function's source on disk is still the one that it was compiled from."""
-    if code.co_freevars or not isinstance(node, (ast.FunctionDef, ast.AsyncFunctionDef)):
+    if code.co_freevars or not isinstance(
+        node, (ast.FunctionDef, ast.AsyncFunctionDef)
+    ):
         return True
     module = compile(ast.Module([node], []), "", "exec")
-    inner = [part for part in module.co_consts if isinstance(part, types.CodeType) and part.co_name == code.co_name]
-    return any(part.co_code == code.co_code and part.co_names == code.co_names for part in inner)
+    inner = [
+        part
+        for part in module.co_consts
+        if isinstance(part, types.CodeType) and part.co_name == code.co_name
+    ]
+    return any(
+        part.co_code == code.co_code and part.co_names == code.co_names
+        for part in inner
+    )
 
 
 def _compiled(code):
@@ -429,20 +545,28 @@ def _compiled(code):
         if isinstance(value, types.CodeType):
             constants.append(_compiled(value))
         else:
-            constants.append(sorted(map(repr, value)) if isinstance(value, frozenset) else repr(value))
+            constants.append(
+                sorted(map(repr, value))
+                if isinstance(value, frozenset)
+                else repr(value)
+            )
     return [code.co_code.hex(), constants, list(code.co_names), list(code.co_varnames)]
 
 
 def _described(value, name, reach):
     """A plain value, a collection, an array or tensor."""
-    kind = f"{type(value).__module__}.{type(value).__qualname__}".removeprefix("builtins.")
+    kind = f"{type(value).__module__}.{type(value).__qualname__}".removeprefix(
+        "builtins."
+    )
 
     def inner(part):
         return reach.value(part, name)
 
     if value is None or isinstance(value, (bool, int, str)):
         return [kind, value]
-    if isinstance(value, (float, complex, bytes, range, slice, PurePath, types.EllipsisType)):
+    if isinstance(
+        value, (float, complex, bytes, range, slice, PurePath, types.EllipsisType)
+    ):
         return [kind, repr(value)]
     if isinstance(value, dict):
         return [kind, [[inner(key), inner(item)] for key, item in value.items()]]
@@ -456,8 +580,10 @@ def _described(value, name, reach):
         return [kind, inner(value.__self__), inner(value.__func__)]
     described = _array_like(value, kind, inner)
     if described is None:
-        raise ValueError("what run reads must be plain values, arrays, tensors, modules or functions, got "
-                         f"{name!r} of type {kind}: make it inside run, or pass it as a setting or in data")
+        raise ValueError(
+            "what run reads must be plain values, arrays, tensors, modules or functions, got "
+            f"{name!r} of type {kind}: make it inside run, or pass it as a setting or in data"
+        )
     return described
 
 
@@ -467,7 +593,12 @@ def _array_like(value, kind, inner):
     torch = sys.modules.get("torch")
     if isinstance(value, (numpy.ndarray, numpy.generic)) and not value.dtype.hasobject:
         content = numpy.ascontiguousarray(value).reshape(-1).view(numpy.uint8)
-        return [kind, str(value.dtype), list(value.shape), hashlib.blake2b(content, digest_size=16).hexdigest()]
+        return [
+            kind,
+            str(value.dtype),
+            list(value.shape),
+            hashlib.blake2b(content, digest_size=16).hexdigest(),
+        ]
     if isinstance(value, numpy.dtype):
         return [kind, str(value)]
     if torch is None:
@@ -479,5 +610,11 @@ def _array_like(value, kind, inner):
         return [kind, str(value.dtype), list(value.shape), inner(content.numpy())]
     if isinstance(value, torch.nn.Module):
         training = [part.training for part in value.modules()]
-        return [kind, repr(value), training, inner(type(value)), inner(dict(value.state_dict()))]
+        return [
+            kind,
+            repr(value),
+            training,
+            inner(type(value)),
+            inner(dict(value.state_dict())),
+        ]
     return None

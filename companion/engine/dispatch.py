@@ -16,7 +16,10 @@ import tqdm
 
 from companion.engine import cluster, rowprocess, rows
 
-IN_FLIGHT = (2, 16)  # jobs out for each thread of the cluster: the next one, and a dozen where jobs are short
+IN_FLIGHT = (
+    2,
+    16,
+)  # jobs out for each thread of the cluster: the next one, and a dozen where jobs are short
 SHORT = 0.1  # seconds of work that are out for each thread, where that is more jobs than the fewest
 TRIES = 3  # times that a job is sent out when the workers that held it or its data die
 
@@ -31,14 +34,25 @@ def known(folder, tasks):
     Returns:
         Dict with ``done`` and ``failed``, dicts from key to record, for :func:`compute` to complete.
     """
-    state = {"folder": Path(folder), "tasks": tasks, "end": 0, "sweeps": set(), "done": {}, "failed": {}}
+    state = {
+        "folder": Path(folder),
+        "tasks": tasks,
+        "end": 0,
+        "sweeps": set(),
+        "done": {},
+        "failed": {},
+    }
     _refresh(state)
     return state
 
 
 def missing(state):
     """The keys of rows that are neither done nor failed."""
-    return [key for key in state["tasks"] if key not in state["done"] and key not in state["failed"]]
+    return [
+        key
+        for key in state["tasks"]
+        if key not in state["done"] and key not in state["failed"]
+    ]
 
 
 def compute(state, sweep, cargo, time_limit):
@@ -58,15 +72,23 @@ def compute(state, sweep, cargo, time_limit):
         for attempt in range(TRIES):
             try:
                 with rows.claims(state["folder"]) as (claim, release):
-                    return _compute(state, sweep, cargo, time_limit, claim, release, show)
-            except ConnectionResetError as error:  # what was in flight is lost with the scheduler: send it again
+                    return _compute(
+                        state, sweep, cargo, time_limit, claim, release, show
+                    )
+            except (
+                ConnectionResetError
+            ) as error:  # what was in flight is lost with the scheduler: send it again
                 lost = error
         raise lost
 
 
 def _compute(state, sweep, cargo, time_limit, claim, release, show):
     client = cluster.client()
-    waiting, flying, landed = collections.deque(_jobs(state, cargo["batched"])), {}, queue.SimpleQueue()
+    waiting, flying, landed = (
+        collections.deque(_jobs(state, cargo["batched"])),
+        {},
+        queue.SimpleQueue(),
+    )
     counted, pace = {"at": -math.inf}, collections.deque(maxlen=20)
     try:
         with _scheduler_errors():
@@ -80,7 +102,11 @@ def _compute(state, sweep, cargo, time_limit, claim, release, show):
                 _let_fly(send(mine), flying, landed)
                 results, again = _results(client, _drain(landed), flying)
             waiting.extend(again)
-            pace.extend(len(job["keys"]) * result["seconds"] for job, result in results if "seconds" in result)
+            pace.extend(
+                len(job["keys"]) * result["seconds"]
+                for job, result in results
+                if "seconds" in result
+            )
             _keep(state, sweep, results)
             for key in itertools.chain.from_iterable(job["keys"] for job, _ in results):
                 release(key)
@@ -97,10 +123,18 @@ def _scheduler_errors():
 
     try:
         yield
-    except (CommClosedError, CancelledError, OSError) as error:  # a TimeoutError, a refused connection
-        if getattr(error, "errno", None) is not None and not isinstance(error, ConnectionError):
+    except (
+        CommClosedError,
+        CancelledError,
+        OSError,
+    ) as error:  # a TimeoutError, a refused connection
+        if getattr(error, "errno", None) is not None and not isinstance(
+            error, ConnectionError
+        ):
             raise  # the store's own: a file that cannot be read
-        raise ConnectionResetError("the Dask scheduler went away; the finished rows are safe, run again") from error
+        raise ConnectionResetError(
+            "the Dask scheduler went away; the finished rows are safe, run again"
+        ) from error
 
 
 def _refresh(state):
@@ -111,7 +145,9 @@ def _refresh(state):
         if key is None:
             state["sweeps"].add(record.get("sweep"))
         elif key in state["tasks"] and "error" not in record:
-            state["done"][key] = {name: record[name] for name in ("values", "seconds", "machine")}
+            state["done"][key] = {
+                name: record[name] for name in ("values", "seconds", "machine")
+            }
             state["failed"].pop(key, None)
         elif key in state["tasks"] and key not in state["done"]:
             state["failed"][key] = record
@@ -132,7 +168,11 @@ def _claimed(state, jobs, claim, release):
     _refresh(state)
     mine, others = [], []
     for job in jobs:
-        left = [key for key in job["keys"] if key not in state["done"] and key not in state["failed"]]
+        left = [
+            key
+            for key in job["keys"]
+            if key not in state["done"] and key not in state["failed"]
+        ]
         for key in taken.intersection(job["keys"]).difference(left):
             release(key)
         for part, ours in ((mine, True), (others, False)):
@@ -150,15 +190,26 @@ def _sender(client, tasks, cargo, time_limit):
     def send(jobs):
         if jobs and (held["cargo"] is None or held["cargo"].status != "finished"):
             if not client.nthreads():
-                print(f"waiting for the first worker of {client.scheduler.address}", file=sys.stderr)
+                print(
+                    f"waiting for the first worker of {client.scheduler.address}",
+                    file=sys.stderr,
+                )
             client.wait_for_workers(1)
-            held["cargo"], = client.scatter([cargo], broadcast=True, hash=False)
+            (held["cargo"],) = client.scatter([cargo], broadcast=True, hash=False)
         for device in {tasks[job["keys"][0]]["device"] for job in jobs}:
             group = [job for job in jobs if tasks[job["keys"][0]]["device"] == device]
             seeds = [[tasks[key]["seed"] for key in job["keys"]] for job in group]
             settings = [tasks[job["keys"][0]]["setting"] for job in group]
-            futures = client.map(rowprocess.compute, seeds, settings, cargo=held["cargo"], device=device, pure=False,
-                                 time_limit=time_limit, workers=gpu_workers if device == "cuda" else None)
+            futures = client.map(
+                rowprocess.compute,
+                seeds,
+                settings,
+                cargo=held["cargo"],
+                device=device,
+                pure=False,
+                time_limit=time_limit,
+                workers=gpu_workers if device == "cuda" else None,
+            )
             yield from zip(group, futures)
 
     return send
@@ -174,13 +225,20 @@ def _let_fly(sent, flying, landed):
 def _depth(pace):
     """Jobs to have out for each thread, from the seconds that the last ones took."""
     fewest, most = IN_FLIGHT
-    return max(fewest, min(most, math.ceil(SHORT * len(pace) / max(sum(pace), 1e-9)))) if pace else fewest
+    return (
+        max(fewest, min(most, math.ceil(SHORT * len(pace) / max(sum(pace), 1e-9))))
+        if pace
+        else fewest
+    )
 
 
 def _threads(client, counted):
     """Threads of the cluster, which may grow and shrink: asked for every two seconds."""
     if time.monotonic() - counted["at"] > 2:
-        counted |= {"at": time.monotonic(), "threads": max(1, sum(client.nthreads().values()))}
+        counted |= {
+            "at": time.monotonic(),
+            "threads": max(1, sum(client.nthreads().values())),
+        }
     return counted["threads"]
 
 
@@ -201,19 +259,40 @@ def _results(client, futures, flying):
     if client.status != "running":
         raise CancelledError
     finished = [future for future in futures if future.status == "finished"]
-    results = [(flying.pop(future), pickle.loads(result)) for future, result in zip(finished, client.gather(finished))]
-    split = [pair for pair in results if "error" in pair[1] and len(pair[0]["keys"]) > 1 and not pair[1].get("timeout")]
-    again = [{"keys": [key], "tries": 0} for job, _ in split for key in job["keys"]]  # to tell which seed it was
+    results = [
+        (flying.pop(future), pickle.loads(result))
+        for future, result in zip(finished, client.gather(finished))
+    ]
+    split = [
+        pair
+        for pair in results
+        if "error" in pair[1]
+        and len(pair[0]["keys"]) > 1
+        and not pair[1].get("timeout")
+    ]
+    again = [
+        {"keys": [key], "tries": 0} for job, _ in split for key in job["keys"]
+    ]  # to tell which seed it was
     results = [pair for pair in results if pair not in split]
     for future in set(futures).difference(finished):
-        job, error = flying.pop(future), future.exception() if future.status == "error" else None
+        job, error = (
+            flying.pop(future),
+            future.exception() if future.status == "error" else None,
+        )
         if error is not None and not isinstance(error, KilledWorker):
             raise error
         if error is None and job["tries"] < TRIES:
             again.append({**job, "tries": job["tries"] + 1})
         else:
-            results.append((job, {"error": "ChildProcessError: the workers that held this row died, one after another",
-                                  "traceback": str(error)}))
+            results.append(
+                (
+                    job,
+                    {
+                        "error": "ChildProcessError: the workers that held this row died, one after another",
+                        "traceback": str(error),
+                    },
+                )
+            )
     return results, again
 
 
@@ -223,16 +302,29 @@ def _keep(state, sweep, results):
     for job, result in results:
         for key, values in zip(job["keys"], result.get("rows", itertools.repeat(None))):
             task = state["tasks"][key]
-            record = {"key": key, "sweep": sweep["sweep"], "device": task["device"], "seed": task["seed"],
-                      "setting": {name: _readable(value) for name, value in task["setting"].items()}}
+            record = {
+                "key": key,
+                "sweep": sweep["sweep"],
+                "device": task["device"],
+                "seed": task["seed"],
+                "setting": {
+                    name: _readable(value) for name, value in task["setting"].items()
+                },
+            }
             if values is None:
                 record |= {"error": result["error"], "traceback": result["traceback"]}
             else:
-                record |= {"values": values, "seconds": result["seconds"],
-                           "machine": result["machine"]}
+                record |= {
+                    "values": values,
+                    "seconds": result["seconds"],
+                    "machine": result["machine"],
+                }
             records.append(record)
     if records:
-        rows.append(state["folder"], records if sweep["sweep"] in state["sweeps"] else [sweep, *records])
+        rows.append(
+            state["folder"],
+            records if sweep["sweep"] in state["sweeps"] else [sweep, *records],
+        )
         _refresh(state)
 
 
@@ -240,13 +332,22 @@ def _readable(value):
     """A setting's value in the store, for people: the key holds it exactly."""
     if isinstance(value, (list, tuple)):
         return [_readable(item) for item in value]
-    return value if value is None or isinstance(value, (bool, int, float, str)) else str(value)
+    return (
+        value
+        if value is None or isinstance(value, (bool, int, float, str))
+        else str(value)
+    )
 
 
 @contextlib.contextmanager
 def _progress(state):
     """Gives ``show()``: a bar where standard error is a terminal, and the file that ``KDLIB_PROGRESS`` names."""
-    total, name, path, written = len(state["tasks"]), state["folder"].name, os.environ.get("KDLIB_PROGRESS"), [-1.0]
+    total, name, path, written = (
+        len(state["tasks"]),
+        state["folder"].name,
+        os.environ.get("KDLIB_PROGRESS"),
+        [-1.0],
+    )
 
     def count():
         return len(state["done"]) + len(state["failed"])
@@ -259,7 +360,13 @@ def _progress(state):
             unfinished.write_text(f"{count()} {total} {name}\n")
             os.replace(unfinished, path)
 
-    with tqdm.tqdm(total=total, initial=count(), desc=name, unit="row", disable=not sys.stderr.isatty()) as bar:
+    with tqdm.tqdm(
+        total=total,
+        initial=count(),
+        desc=name,
+        unit="row",
+        disable=not sys.stderr.isatty(),
+    ) as bar:
         show(last=True)
         yield show
         show(last=True)

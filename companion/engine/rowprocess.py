@@ -24,8 +24,17 @@ from multiprocessing import Pipe
 from multiprocessing.connection import Connection
 
 ONE_THREAD = dict.fromkeys(
-    ("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS", "VECLIB_MAXIMUM_THREADS"), "1")
-KEEP_THE_HEAP = dict.fromkeys(("MALLOC_TRIM_THRESHOLD_", "MALLOC_MMAP_THRESHOLD_"), str(1 << 28))
+    (
+        "OMP_NUM_THREADS",
+        "MKL_NUM_THREADS",
+        "OPENBLAS_NUM_THREADS",
+        "VECLIB_MAXIMUM_THREADS",
+    ),
+    "1",
+)
+KEEP_THE_HEAP = dict.fromkeys(
+    ("MALLOC_TRIM_THRESHOLD_", "MALLOC_MMAP_THRESHOLD_"), str(1 << 28)
+)
 # glibc would hand the heap back after every step of a training loop: a third of a row's time went into page faults
 VERSIONS = ("torch", "numpy", "scipy")
 CARGOES_KEPT = 4  # sweeps whose function and data a process keeps, for chapters that run side by side
@@ -36,7 +45,10 @@ _running = []  # those of all threads of this worker
 
 def environment():
     """Environment variables for a Python that finds the modules that this one finds."""
-    return {**os.environ, "PYTHONPATH": os.pathsep.join(path or os.getcwd() for path in sys.path)}
+    return {
+        **os.environ,
+        "PYTHONPATH": os.pathsep.join(path or os.getcwd() for path in sys.path),
+    }
 
 
 def compute(seeds, setting, *, cargo, device, time_limit):
@@ -59,20 +71,39 @@ def compute(seeds, setting, *, cargo, device, time_limit):
             if cargo["id"] not in child["cargoes"]:
                 _ask(child, ("load", cargo), None)
                 child["cargoes"] = [*child["cargoes"], cargo["id"]][-CARGOES_KEPT:]
-            return _ask(child, ("row", cargo["id"], device, seeds, setting),
-                        time_limit and time_limit * len(seeds))
+            return _ask(
+                child,
+                ("row", cargo["id"], device, seeds, setting),
+                time_limit and time_limit * len(seeds),
+            )
         except TimeoutError:
-            child["process"].send_signal(signal.SIGUSR1)  # it notes where it is, even in C with the interpreter's lock
+            child["process"].send_signal(
+                signal.SIGUSR1
+            )  # it notes where it is, even in C with the interpreter's lock
             with contextlib.suppress(subprocess.TimeoutExpired):
                 child["process"].wait(0.2)
             where = _stop(child)
-            return pickle.dumps({"error": f"TimeoutError: over the time limit of {time_limit:g} s, stopped",
-                                 "traceback": where, "timeout": True})
+            return pickle.dumps(
+                {
+                    "error": f"TimeoutError: over the time limit of {time_limit:g} s, stopped",
+                    "traceback": where,
+                    "timeout": True,
+                }
+            )
         except (EOFError, OSError):
             status = child["process"].wait()
             where = _stop(child)
-    how = f"was killed by signal {-status}" if status < 0 else f"ended with status {status}"
-    return pickle.dumps({"error": f"ChildProcessError: the process of this row {how}, twice", "traceback": where})
+    how = (
+        f"was killed by signal {-status}"
+        if status < 0
+        else f"ended with status {status}"
+    )
+    return pickle.dumps(
+        {
+            "error": f"ChildProcessError: the process of this row {how}, twice",
+            "traceback": where,
+        }
+    )
 
 
 def _child(device, stamp):
@@ -92,15 +123,27 @@ def _start(device, stamp):
     variables = environment() | ONE_THREAD | KEEP_THE_HEAP
     gpus = os.environ.get("KDLIB_GPUS")
     if device == "cpu":
-        variables["CUDA_VISIBLE_DEVICES"] = ""  # what a row finds by itself is what its key says
+        variables["CUDA_VISIBLE_DEVICES"] = (
+            ""  # what a row finds by itself is what its key says
+        )
     elif gpus:
         gpus = gpus.split(",")
         variables["CUDA_VISIBLE_DEVICES"] = gpus[_worker_number() % len(gpus)]
     handles = (far.fileno(), notes.fileno())
-    process = subprocess.Popen([sys.executable, "-P", "-m", __name__, *map(str, handles)], env=variables,
-                               stdin=subprocess.PIPE, pass_fds=handles)
+    process = subprocess.Popen(
+        [sys.executable, "-P", "-m", __name__, *map(str, handles)],
+        env=variables,
+        stdin=subprocess.PIPE,
+        pass_fds=handles,
+    )
     far.close()
-    child = {"process": process, "pipe": near, "notes": notes, "stamp": stamp, "cargoes": []}
+    child = {
+        "process": process,
+        "pipe": near,
+        "notes": notes,
+        "stamp": stamp,
+        "cargoes": [],
+    }
     _running.append(child)
     return child
 
@@ -139,7 +182,9 @@ def _stop_all():
 
 def main(pipe, notes):
     """The row process: answers ``load`` and ``row`` messages until its worker is gone."""
-    signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is for the sweep, which stops its workers
+    signal.signal(
+        signal.SIGINT, signal.SIG_IGN
+    )  # Ctrl-C is for the sweep, which stops its workers
     faulthandler.register(signal.SIGUSR1, file=notes, all_threads=False)
     faulthandler.enable(file=notes)
     lifeline = os.dup(0)
@@ -164,7 +209,7 @@ def _answer(message, cargoes):
     kind, *content = pickle.loads(message)
     try:
         if kind == "load":
-            cargo, = content
+            (cargo,) = content
             cargoes[cargo["id"]] = _load(cargo)
             for old in list(cargoes)[:-CARGOES_KEPT]:
                 del cargoes[old]
@@ -176,7 +221,12 @@ def _answer(message, cargoes):
         while frames.tb_next and frames.tb_frame.f_code.co_filename == __file__:
             frames = frames.tb_next  # begin with run, unless the error is ours
         lines = traceback.format_exception(error.with_traceback(frames))
-        return pickle.dumps({"error": traceback.format_exception_only(error)[-1].strip(), "traceback": "".join(lines)})
+        return pickle.dumps(
+            {
+                "error": traceback.format_exception_only(error)[-1].strip(),
+                "traceback": "".join(lines),
+            }
+        )
 
 
 def _load(cargo):
@@ -186,21 +236,31 @@ def _load(cargo):
     try:
         for name, expected in cargo["definitions"].items():
             if codekeys.definition_digest(name) != expected:
-                raise RuntimeError(f"{name} on {platform.node()} is not the {name} of the process that asks: install "
-                                   "the same kdlib there")
+                raise RuntimeError(
+                    f"{name} on {platform.node()} is not the {name} of the process that asks: install "
+                    "the same kdlib there"
+                )
         here = versions()
         if here != cargo["versions"]:
-            raise RuntimeError(f"{platform.node()} has {here}, the process that asks has {cargo['versions']}")
+            raise RuntimeError(
+                f"{platform.node()} has {here}, the process that asks has {cargo['versions']}"
+            )
         run = pickle.loads(cargo["run"])
         data = {}
-        if "torch" in sys.modules or b"torch" in cargo["run"] or cargo["dtype"] != "float32":
+        if (
+            "torch" in sys.modules
+            or b"torch" in cargo["run"]
+            or cargo["dtype"] != "float32"
+        ):
             import torch
 
             torch.set_num_threads(1)
             torch.set_default_dtype(getattr(torch, cargo["dtype"]))
         if cargo["data"] is not None:
-            data["data"] = {name: torch.from_numpy(array) if is_tensor else array
-                            for name, (array, is_tensor) in cargo["data"].items()}
+            data["data"] = {
+                name: torch.from_numpy(array) if is_tensor else array
+                for name, (array, is_tensor) in cargo["data"].items()
+            }
         return run, data, cargo["batched"]
     except Exception as error:
         return error
@@ -212,13 +272,22 @@ def _rows(loaded, device, seeds, setting):
     run, data, batched = loaded
     _seed_everything(seeds[0], device)
     start = time.perf_counter()
-    results = run(seeds, **setting, **data) if batched else [run(seeds[0], **setting, **data)]
+    results = (
+        run(seeds, **setting, **data) if batched else [run(seeds[0], **setting, **data)]
+    )
     seconds = (time.perf_counter() - start) / len(seeds)
     if not isinstance(results, list) or len(results) != len(seeds):
-        got = f"{type(results).__name__}" + (f" of {len(results)}" if isinstance(results, list) else "")
-        raise ValueError(f"a batched run must return a list of {len(seeds)} dicts, one a seed, got {got}")
-    return {"rows": [_plain_row(result, setting) for result in results], "seconds": seconds,
-            "machine": _machine(device)}
+        got = f"{type(results).__name__}" + (
+            f" of {len(results)}" if isinstance(results, list) else ""
+        )
+        raise ValueError(
+            f"a batched run must return a list of {len(seeds)} dicts, one a seed, got {got}"
+        )
+    return {
+        "rows": [_plain_row(result, setting) for result in results],
+        "seconds": seconds,
+        "machine": _machine(device),
+    }
 
 
 def _seed_everything(seed, device):
@@ -239,7 +308,9 @@ def _plain_row(result, setting):
         raise ValueError(f"run must return a dict, got {type(result).__name__}")
     taken = ({*setting, "seed", "seconds"}) & result.keys()
     if taken:
-        raise ValueError(f"run must not return what names the row or its time, got {sorted(taken)}")
+        raise ValueError(
+            f"run must not return what names the row or its time, got {sorted(taken)}"
+        )
     return {name: _plain(value, name) for name, value in result.items()}
 
 
@@ -257,15 +328,24 @@ def _plain(value, name):
     if value is None or isinstance(value, (bool, int, float, str)):
         return value
     if isinstance(value, (list, tuple)):
-        return [_plain(item, name) if isinstance(item, (list, tuple)) else _scalar(item, name) for item in value]
-    raise ValueError(f"a row holds numbers, texts, lists of them, arrays and tensors; run returned {name!r} of type "
-                     f"{type(value).__name__}")
+        return [
+            _plain(item, name)
+            if isinstance(item, (list, tuple))
+            else _scalar(item, name)
+            for item in value
+        ]
+    raise ValueError(
+        f"a row holds numbers, texts, lists of them, arrays and tensors; run returned {name!r} of type "
+        f"{type(value).__name__}"
+    )
 
 
 def _scalar(item, name):
     plain = _plain(item, name)
     if hasattr(plain, "shape"):
-        raise ValueError(f"run returned {name!r} as a list of arrays; stack them into one array")
+        raise ValueError(
+            f"run returned {name!r} as a list of arrays; stack them into one array"
+        )
     return plain
 
 
@@ -281,7 +361,11 @@ def _machine(device):
         return torch.cuda.get_device_name()
     try:
         with open("/proc/cpuinfo") as file:
-            return next(line.partition(":")[2].strip() for line in file if line.startswith("model name"))
+            return next(
+                line.partition(":")[2].strip()
+                for line in file
+                if line.startswith("model name")
+            )
     except (OSError, StopIteration):
         return platform.processor() or platform.machine()
 

@@ -34,7 +34,9 @@ def read(folder, start=0):
             size = os.fstat(file.fileno()).st_size
             if size == start:
                 return [], start
-            start = start if size > start else 0  # shorter than before: another file took its place
+            start = (
+                start if size > start else 0
+            )  # shorter than before: another file took its place
             file.seek(start)
             content = file.read()
     except FileNotFoundError:
@@ -44,7 +46,11 @@ def read(folder, start=0):
     for line in content.splitlines():
         try:
             record = json.loads(line)
-            arrays = [value["npy"] for value in record.get("values", {}).values() if isinstance(value, dict)]
+            arrays = [
+                value["npy"]
+                for value in record.get("values", {}).values()
+                if isinstance(value, dict)
+            ]
         except (ValueError, AttributeError, KeyError):
             print(f"{path}: a line that is no row was left out: {line[:40]!r}")
             continue
@@ -76,7 +82,9 @@ def append(folder, records):
                 _write_all(file, text)
                 os.fsync(file.fileno())
             except BaseException:
-                with contextlib.suppress(OSError):  # what it leaves is a line cut off, or rows that count
+                with contextlib.suppress(
+                    OSError
+                ):  # what it leaves is a line cut off, or rows that count
                     os.ftruncate(file.fileno(), end)
                 raise
         if is_new:
@@ -87,8 +95,12 @@ def append(folder, records):
 
 def decode(folder, values):
     """The ``values`` of a record as they were given to :func:`append`."""
-    return {name: numpy.load(Path(folder) / value["npy"], allow_pickle=False) if isinstance(value, dict) else value
-            for name, value in values.items()}
+    return {
+        name: numpy.load(Path(folder) / value["npy"], allow_pickle=False)
+        if isinstance(value, dict)
+        else value
+        for name, value in values.items()
+    }
 
 
 @contextlib.contextmanager
@@ -137,28 +149,53 @@ def _drop_cut_off_line(file):
 def _write_all(file, text):
     view = memoryview(text)
     while view:
-        view = view[os.write(file.fileno(), view):]
+        view = view[os.write(file.fileno(), view) :]
 
 
 def _with_arrays_saved(folder, records):
     """The records with the names of files in place of arrays; the files are on disk when it returns."""
-    arrays = [(i, name) for i, record in enumerate(records) for name, value in record.get("values", {}).items()
-              if isinstance(value, numpy.ndarray)]
+    arrays = [
+        (i, name)
+        for i, record in enumerate(records)
+        for name, value in record.get("values", {}).items()
+        if isinstance(value, numpy.ndarray)
+    ]
     if not arrays:
         return records
     folder.mkdir(exist_ok=True)
-    with ThreadPoolExecutor(8) as pool:  # a disk serves eight waits for it in about the time of one
-        names = list(pool.map(lambda where: _save(folder, records[where[0]]["values"][where[1]]), arrays))
+    with ThreadPoolExecutor(
+        8
+    ) as pool:  # a disk serves eight waits for it in about the time of one
+        names = list(
+            pool.map(
+                lambda where: _save(folder, records[where[0]]["values"][where[1]]),
+                arrays,
+            )
+        )
     _sync_folder(folder)
-    saved = {where: {"npy": f"{folder.name}/{name}"} for where, name in zip(arrays, names)}
-    return [{**record, "values": {name: saved.get((i, name), value) for name, value in record["values"].items()}}
-            if "values" in record else record for i, record in enumerate(records)]
+    saved = {
+        where: {"npy": f"{folder.name}/{name}"} for where, name in zip(arrays, names)
+    }
+    return [
+        {
+            **record,
+            "values": {
+                name: saved.get((i, name), value)
+                for name, value in record["values"].items()
+            },
+        }
+        if "values" in record
+        else record
+        for i, record in enumerate(records)
+    ]
 
 
 def _save(folder, array):
     buffer = io.BytesIO()
     numpy.save(buffer, array, allow_pickle=False)
-    path = folder / f"{hashlib.blake2b(buffer.getvalue(), digest_size=16).hexdigest()}.npy"
+    path = (
+        folder / f"{hashlib.blake2b(buffer.getvalue(), digest_size=16).hexdigest()}.npy"
+    )
     if not path.exists():
         unfinished = path.with_suffix(f".{os.getpid()}.{threading.get_ident()}")
         try:
@@ -182,5 +219,9 @@ def _sync_folder(path):
 def _say(error, path):
     """The same kind of error with one line that says what to do."""
     reason = os.strerror(error.errno) if error.errno else str(error)
-    return OSError(error.errno, f"{reason}: cannot write rows; the finished ones are safe, make room or choose another "
-                                "KDLIB_ROWS and run again", str(path))
+    return OSError(
+        error.errno,
+        f"{reason}: cannot write rows; the finished ones are safe, make room or choose another "
+        "KDLIB_ROWS and run again",
+        str(path),
+    )

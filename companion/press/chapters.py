@@ -40,7 +40,11 @@ def find(chapter):
     numbers = {name: name.partition("_")[0] for name in names()}
     for matches in (
         [name for name in numbers if name == wanted],
-        [name for name, number in numbers.items() if wanted and number.lstrip("0") == wanted.lstrip("0")],
+        [
+            name
+            for name, number in numbers.items()
+            if wanted and number.lstrip("0") == wanted.lstrip("0")
+        ],
         [name for name in numbers if wanted and wanted in name],
     ):
         if len(matches) == 1:
@@ -61,7 +65,11 @@ def parameters(chapter):
         ValueError: the cell is missing, or a line is not ``name = literal  # meaning; rules``.
     """
     text = (book() / f"{chapter}.md").read_text(encoding="utf-8")
-    cell = re.search(r"^```\{code-cell\}[^\n]*\n:tags: \[[^\]]*\bparameters\b[^\]]*\]\n(.*?)^```", text, re.M | re.S)
+    cell = re.search(
+        r"^```\{code-cell\}[^\n]*\n:tags: \[[^\]]*\bparameters\b[^\]]*\]\n(.*?)^```",
+        text,
+        re.M | re.S,
+    )
     if not cell:
         raise ValueError(f"{chapter}: the first code cell must be tagged 'parameters'")
     source = cell[1]
@@ -73,10 +81,18 @@ def parameters(chapter):
     found = {}
     for line in ast.parse(source).body:
         comment = comments.get(line.end_lineno, "")
-        if not (isinstance(line, ast.Assign) and isinstance(line.targets[0], ast.Name) and comment):
-            raise ValueError(f"{chapter}: line {line.lineno} of the parameters cell is not 'name = literal  # meaning'")
+        if not (
+            isinstance(line, ast.Assign)
+            and isinstance(line.targets[0], ast.Name)
+            and comment
+        ):
+            raise ValueError(
+                f"{chapter}: line {line.lineno} of the parameters cell is not 'name = literal  # meaning'"
+            )
         meaning, *rules = (part.strip() for part in comment.split(";"))
-        found[line.targets[0].id] = Parameter(line.targets[0].id, ast.literal_eval(line.value), meaning, tuple(rules))
+        found[line.targets[0].id] = Parameter(
+            line.targets[0].id, ast.literal_eval(line.value), meaning, tuple(rules)
+        )
     return found
 
 
@@ -104,7 +120,9 @@ def check(chapter, values):
     checked = {}
     for name, value in values.items():
         if name not in known:
-            raise ValueError(f"{chapter} has no parameter {name!r}; it has {', '.join(known)}")
+            raise ValueError(
+                f"{chapter} has no parameter {name!r}; it has {', '.join(known)}"
+            )
         parameter = known[name]
         checked[name] = _typed(parameter, value)
         for rule in parameter.rules:
@@ -130,7 +148,11 @@ def _scalar(name, default, value, prefix):
     try:
         if kind is bool:
             return {"true": True, "false": False}[str(text).lower()]
-        if kind is int and not isinstance(text, bool) and float(text) == int(float(text)):
+        if (
+            kind is int
+            and not isinstance(text, bool)
+            and float(text) == int(float(text))
+        ):
             return int(float(text))
         if kind is float and not isinstance(text, bool):
             return float(text)
@@ -138,9 +160,21 @@ def _scalar(name, default, value, prefix):
             return text
     except (KeyError, TypeError, ValueError, OverflowError):
         pass
-    words = {bool: "true or false", int: "a whole number", float: "a number", str: "a word"}
-    plural = {bool: "true or false", int: "whole numbers", float: "numbers", str: "words"}
-    raise ValueError(f"{name} must be {prefix}{(plural if prefix else words)[kind]}; got {value!r}")
+    words = {
+        bool: "true or false",
+        int: "a whole number",
+        float: "a number",
+        str: "a word",
+    }
+    plural = {
+        bool: "true or false",
+        int: "whole numbers",
+        float: "numbers",
+        str: "words",
+    }
+    raise ValueError(
+        f"{name} must be {prefix}{(plural if prefix else words)[kind]}; got {value!r}"
+    )
 
 
 def _obey(name, value, rule):
@@ -152,13 +186,21 @@ def _obey(name, value, rule):
     items = value if isinstance(value, list) else [value]
     if found := re.fullmatch(r"(\d+)(?: to (\d+))? values", rule):
         given = len(set(items)) if found[2] else len(items)
-        if not int(found[1]) <= given <= int(found[2] or found[1]) or given < len(items):
+        if not int(found[1]) <= given <= int(found[2] or found[1]) or given < len(
+            items
+        ):
             wanted = rule.replace("values", "different values") if found[2] else rule
-            raise ValueError(f"{name} must have {wanted}; got {', '.join(map(str, items)) or 'none'}")
+            raise ValueError(
+                f"{name} must have {wanted}; got {', '.join(map(str, items)) or 'none'}"
+            )
         return
     if rule == "growing":
-        if any(after <= before for before, after in zip(items, items[1:], strict=False)):
-            raise ValueError(f"{name} must be growing; got {', '.join(map(str, items))}")
+        if any(
+            after <= before for before, after in zip(items, items[1:], strict=False)
+        ):
+            raise ValueError(
+                f"{name} must be growing; got {', '.join(map(str, items))}"
+            )
         return
     rule = rule.removeprefix("each ")
     if found := re.fullmatch(r"in ([\[(])\s*([^,]+),\s*([^\])]+)([\])])", rule):
@@ -178,12 +220,17 @@ def _obey(name, value, rule):
             if str(item) not in allowed:
                 raise ValueError(f"{name} must be {rule}; got {item}")
     else:
-        raise ValueError(f"{name}: the parameters cell has a rule that nobody can check: {rule!r}")
+        raise ValueError(
+            f"{name}: the parameters cell has a rule that nobody can check: {rule!r}"
+        )
 
 
 def profiles():
     """The profiles' names: the default one, whose values stand in the parameters cells, and those under ``profiles/``."""
-    return [DEFAULT_PROFILE, *sorted(path.stem for path in (book() / "profiles").glob("*.yml"))]
+    return [
+        DEFAULT_PROFILE,
+        *sorted(path.stem for path in (book() / "profiles").glob("*.yml")),
+    ]
 
 
 def check_profile(profile):
@@ -193,7 +240,9 @@ def check_profile(profile):
         ValueError: it names the profiles that there are.
     """
     if profile not in profiles():
-        raise ValueError(f"a profile is one of {', '.join(profiles())}; got {profile!r}")
+        raise ValueError(
+            f"a profile is one of {', '.join(profiles())}; got {profile!r}"
+        )
 
 
 def profile_values(chapter, profile):

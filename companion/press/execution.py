@@ -41,7 +41,9 @@ def write_twin(chapter):
         write_whole(path, text)
 
 
-def execute(chapter, folder, *, profile=chapters.DEFAULT_PROFILE, values=None, progress=False):
+def execute(
+    chapter, folder, *, profile=chapters.DEFAULT_PROFILE, values=None, progress=False
+):
     """Execute a chapter and write ``folder/NAME.ipynb``, whole or not at all; rows of its sweeps go to ``folder/rows``.
 
     Args:
@@ -62,15 +64,23 @@ def execute(chapter, folder, *, profile=chapters.DEFAULT_PROFILE, values=None, p
 
     folder = Path(folder).resolve()
     folder.mkdir(parents=True, exist_ok=True)
-    defaults = {name: parameter.default for name, parameter in chapters.parameters(chapter).items()}
+    defaults = {
+        name: parameter.default
+        for name, parameter in chapters.parameters(chapter).items()
+    }
     settled = defaults | chapters.profile_values(chapter, profile)
     given = settled | (values or {})
     changed = [name for name in given if given[name] != settled[name]]
     record = provenance(chapter, profile, given, changed)
     out, start = folder / f"{chapter}.ipynb", time.perf_counter()
-    with tempfile.TemporaryDirectory() as scratch, _environment(
-        KDLIB_PROFILE=profile, KDLIB_CHANGED=",".join(changed), KDLIB_ROWS=str(folder / "rows"),
-        KDLIB_REUSED=f"{scratch}/reused",
+    with (
+        tempfile.TemporaryDirectory() as scratch,
+        _environment(
+            KDLIB_PROFILE=profile,
+            KDLIB_CHANGED=",".join(changed),
+            KDLIB_ROWS=str(folder / "rows"),
+            KDLIB_REUSED=f"{scratch}/reused",
+        ),
     ):
         source, target = Path(scratch) / "in.ipynb", Path(scratch) / "out.ipynb"
         nbformat.write(notebook(chapter), source)
@@ -79,7 +89,11 @@ def execute(chapter, folder, *, profile=chapters.DEFAULT_PROFILE, values=None, p
                 papermill.execute_notebook(
                     source,
                     target,
-                    {name: value for name, value in given.items() if value != defaults[name]},
+                    {
+                        name: value
+                        for name, value in given.items()
+                        if value != defaults[name]
+                    },
                     kernel_name="python3",
                     cwd=scratch,
                     progress_bar=progress,
@@ -87,7 +101,10 @@ def execute(chapter, folder, *, profile=chapters.DEFAULT_PROFILE, values=None, p
                     extra_arguments=["--IPKernelApp.log_level=50"],
                     config=_connection(scratch),
                 )
-        except (papermill.PapermillExecutionError, RuntimeError) as error:  # RuntimeError: the kernel did not start, or died
+        except (
+            papermill.PapermillExecutionError,
+            RuntimeError,
+        ) as error:  # RuntimeError: the kernel did not start, or died
             failed = folder / "failed" / out.name
             failed.parent.mkdir(exist_ok=True)
             write_whole(failed, target.read_text(encoding="utf-8"))
@@ -96,7 +113,9 @@ def execute(chapter, folder, *, profile=chapters.DEFAULT_PROFILE, values=None, p
         executed = nbformat.read(target, as_version=4)
         record["rows_seconds"] = round(reused_seconds(Path(scratch) / "reused"), 1)
     executed.metadata.pop("papermill", None)
-    executed.metadata["kdlib"] = record | {"seconds": round(time.perf_counter() - start, 1)}
+    executed.metadata["kdlib"] = record | {
+        "seconds": round(time.perf_counter() - start, 1)
+    }
     write_whole(out, nbformat.writes(executed))
     (folder / "failed" / out.name).unlink(missing_ok=True)
     return out
@@ -112,17 +131,29 @@ def _connection(scratch):
 
     if not zmq.has("ipc") or len(os.fsencode(f"{scratch}/kernel-ipc-1")) > 100:
         return Config()
-    return Config(KernelManager={"transport": "ipc", "connection_file": f"{scratch}/kernel.json"})
+    return Config(
+        KernelManager={"transport": "ipc", "connection_file": f"{scratch}/kernel.json"}
+    )
 
 
 def _what_failed(run, error):
     """The code cell in which a run ended, by its number and first line, and why; papermill's own cell does not count."""
-    cells = [cell for cell in run.cells if cell.cell_type == "code" and "injected-parameters" not in cell.metadata.tags]
+    cells = [
+        cell
+        for cell in run.cells
+        if cell.cell_type == "code" and "injected-parameters" not in cell.metadata.tags
+    ]
     started = [cell for cell in cells if cell.metadata.papermill["start_time"]]
     if not started:
         return f"before its first cell: {error}"
-    first_line = next(filter(None, map(str.strip, started[-1].source.splitlines())), "")[:60]
-    why = f"{error.ename}: {str(error.evalue).strip()}" if hasattr(error, "ename") else f"{error}, mostly for lack of memory"
+    first_line = next(
+        filter(None, map(str.strip, started[-1].source.splitlines())), ""
+    )[:60]
+    why = (
+        f"{error.ename}: {str(error.evalue).strip()}"
+        if hasattr(error, "ename")
+        else f"{error}, mostly for lack of memory"
+    )
     return f"code cell {len(started)} ({first_line}): {why}"
 
 
@@ -137,17 +168,33 @@ def provenance(chapter, profile, values, changed):
 
     from kdlib import datasets, devices
 
-    record = {"chapter": chapter, "profile": profile, "parameters": values, "changed": changed}
+    record = {
+        "chapter": chapter,
+        "profile": profile,
+        "parameters": values,
+        "changed": changed,
+    }
     device = devices.pick_device(values.get("device", "cpu"))
-    record["device"] = torch.cuda.get_device_name(device) if device.type == "cuda" else "cpu"
+    record["device"] = (
+        torch.cuda.get_device_name(device) if device.type == "cuda" else "cpu"
+    )
     record["seeds"] = values.get("seeds")
     record["data"] = None
     if "dataset" in values:
-        options = next(rule for rule in chapters.parameters(chapter)["dataset"].rules if rule.startswith("one of "))
-        images = datasets.load(values["dataset"], real=options.split(", ")[-1])  # what auto looks for is named last
+        options = next(
+            rule
+            for rule in chapters.parameters(chapter)["dataset"].rules
+            if rule.startswith("one of ")
+        )
+        images = datasets.load(
+            values["dataset"], real=options.split(", ")[-1]
+        )  # what auto looks for is named last
         record["data"] = {"name": images.name, "checksum": images.checksum}
     record["versions"] = {"python": platform.python_version()}
-    record["versions"] |= {name: version(name) for name in ("kdlib", "torch", "numpy", "scipy", "distributed")}
+    record["versions"] |= {
+        name: version(name)
+        for name in ("kdlib", "torch", "numpy", "scipy", "distributed")
+    }
     record["commit"] = commit()
     return json.loads(json.dumps(record))
 
@@ -157,7 +204,9 @@ def reused_seconds(path):
     lines = path.read_text(encoding="utf-8").splitlines() if path.exists() else []
     first = {}
     for key, seconds in map(str.split, lines):
-        first.setdefault(key, float(seconds))  # a row found a second time may be one that this execution made
+        first.setdefault(
+            key, float(seconds)
+        )  # a row found a second time may be one that this execution made
     return sum(first.values())
 
 
@@ -166,8 +215,16 @@ def commit():
     try:
         root, sources = chapters.book().parent, (".", ":!book/recorded")
         git = [
-            subprocess.run(["git", "-C", str(root), *words], capture_output=True, text=True, check=True).stdout.strip()
-            for words in (("rev-parse", "--short", "HEAD"), ("status", "--porcelain", "--untracked-files=no", "--", *sources))
+            subprocess.run(
+                ["git", "-C", str(root), *words],
+                capture_output=True,
+                text=True,
+                check=True,
+            ).stdout.strip()
+            for words in (
+                ("rev-parse", "--short", "HEAD"),
+                ("status", "--porcelain", "--untracked-files=no", "--", *sources),
+            )
         ]
     except (OSError, subprocess.CalledProcessError):
         return None
@@ -216,7 +273,9 @@ def _rows_bar(path, shown):
                     bar.set_description(name.strip(), refresh=False)
                     bar.update(int(done) - bar.n)
 
-    logging.getLogger("papermill").setLevel(logging.CRITICAL)  # what goes wrong is told once, in one line
+    logging.getLogger("papermill").setLevel(
+        logging.CRITICAL
+    )  # what goes wrong is told once, in one line
     watcher = threading.Thread(target=watch, daemon=True)
     with _environment(KDLIB_PROGRESS=str(path)):
         if shown:

@@ -70,17 +70,26 @@ def code_under(text):
         dict: module -> digest of its syntax tree, and of its data files where it has any.
     """
     found = {}
-    waiting = [name for cell in chapters.code_cells(text) for name in _imported(ast.parse(cell), "")]
+    waiting = [
+        name
+        for cell in chapters.code_cells(text)
+        for name in _imported(ast.parse(cell), "")
+    ]
     waiting += ["companion.press.execution"]
     while waiting:
         module = waiting.pop()
         path = _path_of(module)
         if module in found or path is None:
             continue
-        digest, imported = _module(path, path.stat().st_mtime_ns, _package_of(module, path))
+        digest, imported = _module(
+            path, path.stat().st_mtime_ns, _package_of(module, path)
+        )
         pattern = DATA_OF_CODE.get(module)
         data = sorted(path.parent.glob(pattern)) if pattern else []
-        found[module] = [digest, *(hashlib.sha256(one.read_bytes()).hexdigest() for one in data)]
+        found[module] = [
+            digest,
+            *(hashlib.sha256(one.read_bytes()).hexdigest() for one in data),
+        ]
         waiting += imported
     return found
 
@@ -97,7 +106,9 @@ def _imported(tree, package):
         if isinstance(node, ast.Import):
             yield from (alias.name for alias in node.names)
         elif isinstance(node, ast.ImportFrom):
-            base = importlib.util.resolve_name("." * node.level + (node.module or ""), package)
+            base = importlib.util.resolve_name(
+                "." * node.level + (node.module or ""), package
+            )
             yield base
             yield from (f"{base}.{alias.name}" for alias in node.names)
 
@@ -107,7 +118,11 @@ def _path_of(module):
     package, _, inside = module.partition(".")
     if package not in codekeys.OURS:
         return None
-    path = codekeys.package_folder(package).joinpath(*inside.split(".")) if inside else codekeys.package_folder(package)
+    path = (
+        codekeys.package_folder(package).joinpath(*inside.split("."))
+        if inside
+        else codekeys.package_folder(package)
+    )
     candidates = (path / "__init__.py", path.with_name(path.name + ".py"))
     return next((one for one in candidates if one.is_file()), None)
 
@@ -123,14 +138,25 @@ def _claims_of(chapter):
 
 def _image_files():
     """Names, sizes and dates of the image sets' files in the data folder."""
-    paths = [path for path in places.data().glob("*/*") if path.name.endswith(IMAGE_FILES)]
-    return [[f"{path.parent.name}/{path.name}", path.stat().st_size, path.stat().st_mtime_ns] for path in sorted(paths)]
+    paths = [
+        path for path in places.data().glob("*/*") if path.name.endswith(IMAGE_FILES)
+    ]
+    return [
+        [
+            f"{path.parent.name}/{path.name}",
+            path.stat().st_size,
+            path.stat().st_mtime_ns,
+        ]
+        for path in sorted(paths)
+    ]
 
 
 @functools.cache
 def _cards():
     """The NVIDIA cards of this machine; empty without any."""
     try:
-        return subprocess.run(["nvidia-smi", "-L"], capture_output=True, text=True, timeout=20).stdout
+        return subprocess.run(
+            ["nvidia-smi", "-L"], capture_output=True, text=True, timeout=20
+        ).stdout
     except (OSError, subprocess.TimeoutExpired):
         return ""

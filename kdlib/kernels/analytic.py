@@ -38,7 +38,9 @@ def ntk(x1, x2=None, *, depth, activation="relu", sigma_w=1.0, sigma_b=1.0):
     """
     _check(x1, x1 if x2 is None else x2, depth, activation, sigma_w, sigma_b)
     x2 = None if x2 is None else x2.detach()
-    return tiles.matrix(x1.detach(), x2, depth, activation, sigma_w, sigma_b, tangent=True)
+    return tiles.matrix(
+        x1.detach(), x2, depth, activation, sigma_w, sigma_b, tangent=True
+    )
 
 
 def nngp(x1, x2=None, *, depth, activation="relu", sigma_w=1.0, sigma_b=1.0):
@@ -65,7 +67,9 @@ def nngp(x1, x2=None, *, depth, activation="relu", sigma_w=1.0, sigma_b=1.0):
     """
     _check(x1, x1 if x2 is None else x2, depth, activation, sigma_w, sigma_b)
     x2 = None if x2 is None else x2.detach()
-    return tiles.matrix(x1.detach(), x2, depth, activation, sigma_w, sigma_b, tangent=False)
+    return tiles.matrix(
+        x1.detach(), x2, depth, activation, sigma_w, sigma_b, tangent=False
+    )
 
 
 def ntk_diagonal(x, *, depth, activation="relu", sigma_w=1.0, sigma_b=1.0):
@@ -101,20 +105,36 @@ def nngp_diagonal(x, *, depth, activation="relu", sigma_w=1.0, sigma_b=1.0):
     Source: Lee et al. 2018, Section 2.2.
     """
     _check(x, x, depth, activation, sigma_w, sigma_b)
-    return tiles.diagonal(x.detach(), depth, activation, sigma_w, sigma_b, tangent=False)
+    return tiles.diagonal(
+        x.detach(), depth, activation, sigma_w, sigma_b, tangent=False
+    )
 
 
 def _check(x1, x2, depth, activation, sigma_w, sigma_b):
     for name, x in (("x1", x1), ("x2", x2)):
-        if x.ndim != 2 or x.dtype not in (torch.float32, torch.float64) or not x.isfinite().all():
-            raise ValueError(f"{name} must be a finite float32 or float64 matrix (n, d), got "
-                             f"{tuple(x.shape)} of {x.dtype}, largest {x.abs().max() if x.numel() else 0}")
+        if (
+            x.ndim != 2
+            or x.dtype not in (torch.float32, torch.float64)
+            or not x.isfinite().all()
+        ):
+            raise ValueError(
+                f"{name} must be a finite float32 or float64 matrix (n, d), got "
+                f"{tuple(x.shape)} of {x.dtype}, largest {x.abs().max() if x.numel() else 0}"
+            )
     if x1.shape[1] != x2.shape[1] or x1.dtype != x2.dtype or x1.device != x2.device:
-        raise ValueError(f"x1 and x2 must agree in d, dtype and device, got {tuple(x1.shape)} {x1.dtype} "
-                         f"{x1.device} and {tuple(x2.shape)} {x2.dtype} {x2.device}")
+        raise ValueError(
+            f"x1 and x2 must agree in d, dtype and device, got {tuple(x1.shape)} {x1.dtype} "
+            f"{x1.device} and {tuple(x2.shape)} {x2.dtype} {x2.device}"
+        )
     if depth < 1 or depth != int(depth):
-        raise ValueError(f"depth must be a whole number of hidden layers, at least 1, got {depth}")
+        raise ValueError(
+            f"depth must be a whole number of hidden layers, at least 1, got {depth}"
+        )
     if activation not in tiles.LAYERS:
-        raise ValueError(f"activation must be one of {', '.join(tiles.LAYERS)}, got {activation!r}")
+        raise ValueError(
+            f"activation must be one of {', '.join(tiles.LAYERS)}, got {activation!r}"
+        )
     if not (0 < sigma_w < math.inf and 0 <= sigma_b < math.inf):
-        raise ValueError(f"sigma_w must be > 0 and sigma_b >= 0, both finite, got {sigma_w} and {sigma_b}")
+        raise ValueError(
+            f"sigma_w must be > 0 and sigma_b >= 0, both finite, got {sigma_w} and {sigma_b}"
+        )

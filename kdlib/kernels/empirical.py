@@ -28,21 +28,37 @@ def empirical_ntk(model, x1, x2=None):
 
     Source: Jacot et al. 2018, Section 4; Ji & Zhu 2020, Section 2 (:math:`\phi(x) = \partial_w f(x; w_0)`).
     """
-    weights = {name: w.detach() for name, w in model.named_parameters() if w.requires_grad}
+    weights = {
+        name: w.detach() for name, w in model.named_parameters() if w.requires_grad
+    }
     if not weights:
-        raise ValueError("model must have a parameter that requires a gradient, got none")
-    mixing = (torch.nn.modules.batchnorm._BatchNorm, torch.nn.modules.dropout._DropoutNd)
-    if any(module.training and isinstance(module, mixing) for module in model.modules()):
-        raise ValueError("model must be in eval mode, got batch normalisation or dropout in training mode")
+        raise ValueError(
+            "model must have a parameter that requires a gradient, got none"
+        )
+    mixing = (
+        torch.nn.modules.batchnorm._BatchNorm,
+        torch.nn.modules.dropout._DropoutNd,
+    )
+    if any(
+        module.training and isinstance(module, mixing) for module in model.modules()
+    ):
+        raise ValueError(
+            "model must be in eval mode, got batch normalisation or dropout in training mode"
+        )
 
     def output(weights, x):
         z = functional_call(model, weights, (x[None],))
         if z.numel() != 1:
-            raise ValueError(f"model must have one output per input, got shape {tuple(z.shape)} for one input")
+            raise ValueError(
+                f"model must have one output per input, got shape {tuple(z.shape)} for one input"
+            )
         return z.reshape(())
 
     def jacobian(x):
-        return {name: g.flatten(1).double() for name, g in vmap(grad(output), in_dims=(None, 0))(weights, x).items()}
+        return {
+            name: g.flatten(1).double()
+            for name, g in vmap(grad(output), in_dims=(None, 0))(weights, x).items()
+        }
 
     first = next(iter(weights.values()))
     size = max(1, ENTRIES // sum(w.numel() for w in weights.values()))
@@ -50,7 +66,11 @@ def empirical_ntk(model, x1, x2=None):
     for i in range(0, len(x1), size):
         J1 = jacobian(x1[i : i + size])
         for j in range(i if x2 is None else 0, out.shape[1], size):
-            J2 = J1 if x2 is None and i == j else jacobian((x1 if x2 is None else x2)[j : j + size])
+            J2 = (
+                J1
+                if x2 is None and i == j
+                else jacobian((x1 if x2 is None else x2)[j : j + size])
+            )
             tile = sum(J1[name] @ J2[name].T for name in weights)
             if J2 is J1:  # the same to the last bit on both sides of the diagonal
                 tile = tile.triu() + tile.triu(1).T

@@ -27,13 +27,19 @@ def feature_angles(effective_logits, weight_norm, kernel_diagonal):
     Source: Ji & Zhu 2020, Section 3.1, Eq. 8.
     """
     if effective_logits.ndim != 1 or effective_logits.shape != kernel_diagonal.shape:
-        raise ValueError(f"effective_logits and kernel_diagonal must share one shape (n,), got "
-                         f"{tuple(effective_logits.shape)} and {tuple(kernel_diagonal.shape)}")
+        raise ValueError(
+            f"effective_logits and kernel_diagonal must share one shape (n,), got "
+            f"{tuple(effective_logits.shape)} and {tuple(kernel_diagonal.shape)}"
+        )
     cosine = effective_logits.abs() / (weight_norm * kernel_diagonal.sqrt())
-    outside = ~((cosine >= 0) & (cosine <= 1 + 1e-6))  # more than rounding; NaN is outside too
+    outside = ~(
+        (cosine >= 0) & (cosine <= 1 + 1e-6)
+    )  # more than rounding; NaN is outside too
     if outside.any():
-        raise ValueError(f"weight_norm and kernel_diagonal must be > 0 and each cosine at most 1, got "
-                         f"{cosine[outside][0].item():g}")
+        raise ValueError(
+            f"weight_norm and kernel_diagonal must be > 0 and each cosine at most 1, got "
+            f"{cosine[outside][0].item():g}"
+        )
     return cosine.clamp(max=1).acos()
 
 
@@ -53,9 +59,15 @@ def angle_distribution(angles, beta):
     Source: Ji & Zhu 2020, Section 3, Eq. 6.
     """
     if angles.ndim != 1 or not len(angles):
-        raise ValueError(f"angles must have shape (n,) with n >= 1, got {tuple(angles.shape)}")
+        raise ValueError(
+            f"angles must have shape (n,) with n >= 1, got {tuple(angles.shape)}"
+        )
     ordered = angles.double().sort().values
-    at_most = torch.searchsorted(ordered, torch.as_tensor(beta, device=angles.device).double().contiguous(), right=True)
+    at_most = torch.searchsorted(
+        ordered,
+        torch.as_tensor(beta, device=angles.device).double().contiguous(),
+        right=True,
+    )
     return 1 - at_most.double() / len(angles)
 
 
@@ -79,7 +91,10 @@ def transfer_risk_bound(angles, student_angles):
 
     Source: Ji & Zhu 2020, Section 3, Theorem 1, Eq. 7.
     """
-    return angle_distribution(angles, math.pi / 2 - torch.as_tensor(student_angles, device=angles.device).double())
+    return angle_distribution(
+        angles,
+        math.pi / 2 - torch.as_tensor(student_angles, device=angles.device).double(),
+    )
 
 
 def one_sample_risk_bound(angles, sizes):
@@ -100,6 +115,11 @@ def one_sample_risk_bound(angles, sizes):
     Source: Phuong & Lampert 2019, Theorem 3, as Ji & Zhu 2020 state it in Section 3.2.
     """
     beta = torch.cat([angles.new_zeros(1), angles]).double().unique()
-    near, far = angle_distribution(angles, beta), angle_distribution(angles, math.pi / 2 - beta)
+    near, far = (
+        angle_distribution(angles, beta),
+        angle_distribution(angles, math.pi / 2 - beta),
+    )
     sizes = torch.as_tensor(sizes, device=angles.device).double()
-    return torch.stack([(near + far**n).min() for n in sizes.flatten()]).reshape(sizes.shape)
+    return torch.stack([(near + far**n).min() for n in sizes.flatten()]).reshape(
+        sizes.shape
+    )

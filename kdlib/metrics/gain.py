@@ -4,7 +4,9 @@ from typing import NamedTuple
 
 import torch
 
-HardLabelGain = NamedTuple("HardLabelGain", [("projection", torch.Tensor), ("derivative", torch.Tensor)])
+HardLabelGain = NamedTuple(
+    "HardLabelGain", [("projection", torch.Tensor), ("derivative", torch.Tensor)]
+)
 
 
 def hard_label_gain(student, truth, teacher, correction, *, oracle_norm=None):
@@ -33,9 +35,17 @@ def hard_label_gain(student, truth, teacher, correction, *, oracle_norm=None):
     Source: Ji & Zhu 2020, Section 5, Theorem 2, Eq. 12; the projection is what Fig. 5 right plots.
     """
     if not truth.shape == teacher.shape == correction.shape or truth.ndim != 1:
-        raise ValueError(f"truth, teacher and correction must share one shape (n,), got {tuple(truth.shape)}, "
-                         f"{tuple(teacher.shape)} and {tuple(correction.shape)}")
+        raise ValueError(
+            f"truth, teacher and correction must share one shape (n,), got {tuple(truth.shape)}, "
+            f"{tuple(teacher.shape)} and {tuple(correction.shape)}"
+        )
     g, t, h = student.whiten(torch.stack([truth, teacher, correction], dim=1)).T
-    gg, gh, gt, tt, th = (sums.cumsum(0) for sums in (g * g, g * h, g * t, t * t, t * h))
+    gg, gh, gt, tt, th = (
+        sums.cumsum(0) for sums in (g * g, g * h, g * t, t * t, t * h)
+    )
     projection = gh - gt / tt * th
-    return HardLabelGain(projection, projection / ((gg[-1].sqrt() if oracle_norm is None else oracle_norm) * tt.sqrt()))
+    return HardLabelGain(
+        projection,
+        projection
+        / ((gg[-1].sqrt() if oracle_norm is None else oracle_norm) * tt.sqrt()),
+    )

@@ -34,7 +34,9 @@ def authors_sizes(first, last):
     """
     sizes = AUTHORS_SIZES[(AUTHORS_SIZES >= first) & (AUTHORS_SIZES <= last)]
     if len(sizes) < 2:
-        raise ValueError(f"at least two of the authors' sizes must lie in [first, last], got [{first}, {last}]")
+        raise ValueError(
+            f"at least two of the authors' sizes must lie in [first, last], got [{first}, {last}]"
+        )
     return sizes
 
 
@@ -63,11 +65,16 @@ def slopes(weight_norms, sizes, *, window=10):
     sizes = torch.as_tensor(sizes, device=weight_norms.device)
     logs = log_mean(weight_norms, 2)
     if sizes.shape != logs.shape or sizes[0] < 1 or (sizes.diff() <= 0).any():
-        raise ValueError(f"sizes must be {len(logs)} growing integers from 1, one a column, got {sizes.tolist()}")
+        raise ValueError(
+            f"sizes must be {len(logs)} growing integers from 1, one a column, got {sizes.tolist()}"
+        )
     if not 1 <= window < len(sizes):
         raise ValueError(f"window must lie in 1 … {len(sizes) - 1}, got {window}")
     rise = logs.diff() / sizes.double().log().diff()
-    return Curve(sizes[:-1].double().unfold(0, window, 1).mean(1), rise.unfold(0, window, 1).mean(1))
+    return Curve(
+        sizes[:-1].double().unfold(0, window, 1).mean(1),
+        rise.unfold(0, window, 1).mean(1),
+    )
 
 
 def average(weight_norms, sizes, low, high):
@@ -87,11 +94,15 @@ def average(weight_norms, sizes, low, high):
 
     Source: Ji & Zhu 2020, Section 4, where curves are compared by their height.
     """
-    rise = torch.stack([slopes(norms, sizes, window=1).values for norms in weight_norms.unbind(1)])
+    rise = torch.stack(
+        [slopes(norms, sizes, window=1).values for norms in weight_norms.unbind(1)]
+    )
     starts = torch.as_tensor(sizes)[:-1]
     inside = (starts >= low) & (starts <= high)
     if not inside.any():
-        raise ValueError(f"a slope must start in [low, high], got [{low}, {high}] for sizes {starts[0]} to {starts[-1]}")
+        raise ValueError(
+            f"a slope must start in [low, high], got [{low}, {high}] for sizes {starts[0]} to {starts[-1]}"
+        )
     return rise[:, inside].mean(1)
 
 
@@ -112,10 +123,19 @@ def table(weight_norms, sizes, *, window=10):
     Source: Ji & Zhu 2020, Figs 3 and 4; intervals and halves are ours, the figures have none.
     """
     curve = slopes(weight_norms, sizes, window=window)
-    band = intervals.jackknife(lambda norms: slopes(norms, sizes, window=window).values, weight_norms)
-    halves = [slopes(half, sizes, window=window).values for half in (weight_norms[0::2], weight_norms[1::2])]
-    columns = dict(zip(("n", "I", "low", "high", "first", "second"), (curve.sizes, *band, *halves)))
-    return pandas.DataFrame({name: column.cpu().numpy() for name, column in columns.items()})
+    band = intervals.jackknife(
+        lambda norms: slopes(norms, sizes, window=window).values, weight_norms
+    )
+    halves = [
+        slopes(half, sizes, window=window).values
+        for half in (weight_norms[0::2], weight_norms[1::2])
+    ]
+    columns = dict(
+        zip(("n", "I", "low", "high", "first", "second"), (curve.sizes, *band, *halves))
+    )
+    return pandas.DataFrame(
+        {name: column.cpu().numpy() for name, column in columns.items()}
+    )
 
 
 def distance(weight_norms, sizes, reference, *, window=10):
@@ -135,11 +155,19 @@ def distance(weight_norms, sizes, reference, *, window=10):
 
     Source: Ji & Zhu 2020, Figs 3 and 4, as this book's claims compare curves.
     """
-    parts = [slopes(part, sizes, window=window) for part in (weight_norms, weight_norms[0::2], weight_norms[1::2])]
-    x, *y = parts[0].sizes.tolist(), *(part.values.clamp_min(LEAST).tolist() for part in parts)
+    parts = [
+        slopes(part, sizes, window=window)
+        for part in (weight_norms, weight_norms[0::2], weight_norms[1::2])
+    ]
+    x, *y = (
+        parts[0].sizes.tolist(),
+        *(part.values.clamp_min(LEAST).tolist() for part in parts),
+    )
     inside = [point for point in reference if 0.999 * x[0] <= point[0] <= 1.001 * x[-1]]
     if len(inside) < 2:
-        raise ValueError(f"at least two points of the reference must lie in n = {x[0]:g} to {x[-1]:g}")
+        raise ValueError(
+            f"at least two points of the reference must lie in n = {x[0]:g} to {x[-1]:g}"
+        )
     halves = curves.distance(x, y[1], list(zip(x, y[2])))
     return {"distance": curves.distance(x, y[0], inside), "floor": halves}
 
@@ -160,10 +188,18 @@ def as_curve(rows):
 
 def log_mean(weight_norms, least=1):
     """Logarithm of the mean over runs, ``(s,)``, from norms ``(runs, s)`` that are all > 0, s >= ``least``."""
-    if weight_norms.ndim != 2 or weight_norms.shape[0] < 1 or weight_norms.shape[1] < least:
-        raise ValueError(f"weight_norms must have shape (runs, n) with n >= {least}, got {tuple(weight_norms.shape)}")
+    if (
+        weight_norms.ndim != 2
+        or weight_norms.shape[0] < 1
+        or weight_norms.shape[1] < least
+    ):
+        raise ValueError(
+            f"weight_norms must have shape (runs, n) with n >= {least}, got {tuple(weight_norms.shape)}"
+        )
     if not (weight_norms > 0).all():
-        raise ValueError(f"weight_norms must be > 0, got a least value of {weight_norms.min().item():g}")
+        raise ValueError(
+            f"weight_norms must be > 0, got a least value of {weight_norms.min().item():g}"
+        )
     return weight_norms.double().mean(0).log()
 
 

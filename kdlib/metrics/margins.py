@@ -43,7 +43,9 @@ def directions_and_arcs(inputs):
     Source: none; the geometry of Mandal, Lin & Srikant 2025, Assumption 1, in the plane.
     """
     if inputs.ndim != 2 or inputs.shape[1] != 2:
-        raise ValueError(f"arcs are for inputs of shape (n, 2), got {tuple(inputs.shape)}")
+        raise ValueError(
+            f"arcs are for inputs of shape (n, 2), got {tuple(inputs.shape)}"
+        )
     normal = torch.atan2(inputs[:, 1], inputs[:, 0]) + math.pi / 2
     ends = torch.cat([normal, normal + math.pi]).remainder(2 * math.pi).sort().values
     width = torch.cat([ends[1:], ends[:1] + 2 * math.pi]) - ends
@@ -92,10 +94,15 @@ def interval(inputs, labels, convex_weights, directions, *, confidence=0.95):
 
     Source: Mandal, Lin & Srikant 2025, Assumption 1; the interval is ours.
     """
-    M, sums = len(directions), torch.zeros(2, len(inputs) + 1, dtype=torch.float64, device=inputs.device)
+    M, sums = (
+        len(directions),
+        torch.zeros(2, len(inputs) + 1, dtype=torch.float64, device=inputs.device),
+    )
     for some in directions.split(4096):
         v, norms = pull(inputs, labels, convex_weights, some, softening=0.005)
-        seen = torch.cat([(v @ inputs.T) * (some @ inputs.T > 0) * labels, norms[:, None]], dim=1).double()
+        seen = torch.cat(
+            [(v @ inputs.T) * (some @ inputs.T > 0) * labels, norms[:, None]], dim=1
+        ).double()
         sums += torch.stack([seen.sum(0), seen.square().sum(0)])
     mean = sums[0] / M
     error = ((sums[1] / M - mean.square()).clamp(min=0) / M).sqrt()
@@ -132,7 +139,10 @@ def least_mean_norm(points, gates, measure, *, tolerance=0.01, steps=2000):
         upper = min(upper, (measure @ norms).item())
         soft = tolerance / 2 * upper
         v = _soften(g, norms, soft)
-        S, slope = measure @ (norms.square() + soft**2).sqrt(), ((v @ points.T) * gates).T @ measure
+        S, slope = (
+            measure @ (norms.square() + soft**2).sqrt(),
+            ((v @ points.T) * gates).T @ measure,
+        )
         if slope.min() > lower:
             best, lower = lead, slope.min().item()
         if upper - lower <= tolerance * abs(upper):
@@ -147,7 +157,11 @@ def least_mean_norm(points, gates, measure, *, tolerance=0.01, steps=2000):
             curvature *= 2
         restart = (lead - new) @ (new - q) > 0
         following = (1 + math.sqrt(1 + 4 * momentum**2)) / 2
-        lead = new if restart else _onto_simplex(new + (momentum - 1) / following * (new - q))
+        lead = (
+            new
+            if restart
+            else _onto_simplex(new + (momentum - 1) / following * (new - q))
+        )
         q, momentum, curvature = new, 1.0 if restart else following, 0.8 * curvature
     return LeastNorm(best, lower, upper)
 
@@ -158,17 +172,33 @@ def _pull(points, gates, q):
 
 
 def _soften(g, norms, soft):
-    return g / (norms.square() + soft**2).sqrt().clamp(min=torch.finfo(g.dtype).tiny)[:, None]
+    return (
+        g
+        / (norms.square() + soft**2)
+        .sqrt()
+        .clamp(min=torch.finfo(g.dtype).tiny)[:, None]
+    )
 
 
 def _onto_simplex(v):
     """The nearest point with non-negative entries that add up to 1."""
     u = v.sort(descending=True).values
-    excess = (u.cumsum(0) - 1) / torch.arange(1, len(v) + 1, dtype=v.dtype, device=v.device)
+    excess = (u.cumsum(0) - 1) / torch.arange(
+        1, len(v) + 1, dtype=v.dtype, device=v.device
+    )
     return (v - excess[(u > excess).sum() - 1]).clamp(min=0)
 
 
-def margin(inputs, labels, directions, *, measure=None, fresh=None, tolerance=0.01, confidence=0.95):
+def margin(
+    inputs,
+    labels,
+    directions,
+    *,
+    measure=None,
+    fresh=None,
+    tolerance=0.01,
+    confidence=0.95,
+):
     r"""The margin γ with which tangent features of a two-layer ReLU network separate the data.
 
     .. math:: \gamma = \max_{\|v(z)\| \le 1} \min_i\, y_i\, E_z\bigl[\langle v(z), x_i \rangle 1(z \cdot x_i > 0)\bigr]
@@ -195,16 +225,28 @@ def margin(inputs, labels, directions, *, measure=None, fresh=None, tolerance=0.
 
     Source: Mandal, Lin & Srikant 2025, Assumption 1; the right side is its dual by the minimax theorem.
     """
-    if inputs.ndim != 2 or labels.shape != inputs.shape[:1] or directions.shape[1:] != inputs.shape[1:]:
-        raise ValueError(f"inputs, labels and directions must be (n, d), (n,) and (M, d), got {tuple(inputs.shape)}, "
-                         f"{tuple(labels.shape)} and {tuple(directions.shape)}")
+    if (
+        inputs.ndim != 2
+        or labels.shape != inputs.shape[:1]
+        or directions.shape[1:] != inputs.shape[1:]
+    ):
+        raise ValueError(
+            f"inputs, labels and directions must be (n, d), (n,) and (M, d), got {tuple(inputs.shape)}, "
+            f"{tuple(labels.shape)} and {tuple(directions.shape)}"
+        )
     if not (labels.abs() == 1).all():
-        raise ValueError(f"labels must be -1 or 1, got {labels[labels.abs() != 1][0].item()}")
+        raise ValueError(
+            f"labels must be -1 or 1, got {labels[labels.abs() != 1][0].item()}"
+        )
     labels = labels.to(inputs.dtype)
     if measure is None:
         measure = inputs.new_full((len(directions),), 1 / len(directions))
     gates = (directions @ inputs.T > 0).to(inputs.dtype)
-    q, lower, upper = least_mean_norm(inputs * labels[:, None], gates, measure, tolerance=tolerance)
+    q, lower, upper = least_mean_norm(
+        inputs * labels[:, None], gates, measure, tolerance=tolerance
+    )
     if fresh is None:
         return Margin(lower, upper, lower, upper, q)
-    return Margin(lower, upper, *interval(inputs, labels, q, fresh, confidence=confidence), q)
+    return Margin(
+        lower, upper, *interval(inputs, labels, q, fresh, confidence=confidence), q
+    )

@@ -22,9 +22,13 @@ def transfer_risk(student_logits, teacher_logits):
     """
     shape = tuple(student_logits.shape)
     if shape != tuple(teacher_logits.shape) or len(shape) not in (1, 2) or 0 in shape:
-        raise ValueError(f"student_logits and teacher_logits must share one shape, (n,) or (n, c) with n >= 1, got "
-                         f"{shape} and {tuple(teacher_logits.shape)}")
-    if len(shape) == 1:  # signs, since the product of two small logits can underflow to zero
+        raise ValueError(
+            f"student_logits and teacher_logits must share one shape, (n,) or (n, c) with n >= 1, got "
+            f"{shape} and {tuple(teacher_logits.shape)}"
+        )
+    if (
+        len(shape) == 1
+    ):  # signs, since the product of two small logits can underflow to zero
         differs = student_logits.sign() * teacher_logits.sign() < 0
     else:
         differs = student_logits.argmax(dim=1) != teacher_logits.argmax(dim=1)

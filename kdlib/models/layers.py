@@ -13,9 +13,19 @@ def linear(inputs, outputs, generator):
 
 def conv3x3(inputs, outputs, stride, generator):
     """A 3 × 3 convolution without bias, drawn from the generator alone (torch's own way uses the global one)."""
-    conv = nn.utils.skip_init(nn.Conv2d, inputs, outputs, 3, stride=stride, padding=1, bias=False,
-                              device=generator.device)
-    nn.init.kaiming_normal_(conv.weight, mode="fan_out", nonlinearity="relu", generator=generator)
+    conv = nn.utils.skip_init(
+        nn.Conv2d,
+        inputs,
+        outputs,
+        3,
+        stride=stride,
+        padding=1,
+        bias=False,
+        device=generator.device,
+    )
+    nn.init.kaiming_normal_(
+        conv.weight, mode="fan_out", nonlinearity="relu", generator=generator
+    )
     return conv
 
 

@@ -33,19 +33,37 @@ class NTKMLP(nn.Module):
     Source: Ji & Zhu 2020, Section 2, Eq. 1.
     """
 
-    def __init__(self, inputs, width, *, depth=2, activation="relu", sigma_w=1.0, sigma_b=1.0, generator,
-                 dtype=torch.float32):
+    def __init__(
+        self,
+        inputs,
+        width,
+        *,
+        depth=2,
+        activation="relu",
+        sigma_w=1.0,
+        sigma_b=1.0,
+        generator,
+        dtype=torch.float32,
+    ):
         super().__init__()
         if min(inputs, width, depth) < 1:
-            raise ValueError(f"inputs, width and depth must be at least 1, got {inputs}, {width} and {depth}")
+            raise ValueError(
+                f"inputs, width and depth must be at least 1, got {inputs}, {width} and {depth}"
+            )
         if activation not in ACTIVATIONS:
-            raise ValueError(f"activation must be one of {', '.join(ACTIVATIONS)}, got {activation!r}")
+            raise ValueError(
+                f"activation must be one of {', '.join(ACTIVATIONS)}, got {activation!r}"
+            )
         if not (sigma_w > 0 and sigma_b >= 0):
-            raise ValueError(f"sigma_w must be > 0 and sigma_b >= 0, got {sigma_w} and {sigma_b}")
+            raise ValueError(
+                f"sigma_w must be > 0 and sigma_b >= 0, got {sigma_w} and {sigma_b}"
+            )
         self.activation, self.sigma_w, self.sigma_b = activation, sigma_w, sigma_b
         fans, outs = [inputs] + [width] * depth, [width] * depth + [1]
         options = dict(generator=generator, device=generator.device, dtype=dtype)
-        self.weights = nn.ParameterList(torch.randn(out, fan, **options) for fan, out in zip(fans, outs))
+        self.weights = nn.ParameterList(
+            torch.randn(out, fan, **options) for fan, out in zip(fans, outs)
+        )
         self.biases = nn.ParameterList(torch.randn(out, **options) for out in outs)
 
     def forward(self, x):

@@ -17,13 +17,21 @@ class BasicBlock(nn.Module):
     def __init__(self, inputs, outputs, *, stride, generator):
         super().__init__()
         self.stride, self.extra = stride, outputs - inputs
-        self.conv1, self.norm1 = layers.conv3x3(inputs, outputs, stride, generator), layers.norm(outputs, generator)
-        self.conv2, self.norm2 = layers.conv3x3(outputs, outputs, 1, generator), layers.norm(outputs, generator)
+        self.conv1, self.norm1 = (
+            layers.conv3x3(inputs, outputs, stride, generator),
+            layers.norm(outputs, generator),
+        )
+        self.conv2, self.norm2 = (
+            layers.conv3x3(outputs, outputs, 1, generator),
+            layers.norm(outputs, generator),
+        )
 
     def forward(self, x):
         """Images ``(n, outputs, h / stride, w / stride)`` from images ``(n, inputs, h, w)``."""
         h = self.norm2(self.conv2(F.relu(self.norm1(self.conv1(x)), inplace=True)))
-        if self.extra or self.stride > 1:  # x[:, :, ::2, ::2] as a pooling, whose gradient stays channels_last
+        if (
+            self.extra or self.stride > 1
+        ):  # x[:, :, ::2, ::2] as a pooling, whose gradient stays channels_last
             x = F.pad(F.avg_pool2d(x, 1, self.stride), (0, 0, 0, 0, 0, self.extra))
         return F.relu(h.add_(x), inplace=True)
 
@@ -53,18 +61,31 @@ class ResNet(nn.Module):
     not published).
     """
 
-    def __init__(self, depth=20, *, width=16, channels=3, classes=10, stem_stride=1, generator):
+    def __init__(
+        self, depth=20, *, width=16, channels=3, classes=10, stem_stride=1, generator
+    ):
         super().__init__()
         if depth < 8 or depth % 6 != 2:
-            raise ValueError(f"depth must be 6k + 2 with k >= 1 (8, 14, 20, …), got {depth}")
+            raise ValueError(
+                f"depth must be 6k + 2 with k >= 1 (8, 14, 20, …), got {depth}"
+            )
         if min(width, channels, classes) < 1:
-            raise ValueError(f"width, channels and classes must be at least 1, got {width}, {channels} and {classes}")
-        self.conv, self.norm = layers.conv3x3(channels, width, stem_stride, generator), layers.norm(width, generator)
+            raise ValueError(
+                f"width, channels and classes must be at least 1, got {width}, {channels} and {classes}"
+            )
+        self.conv, self.norm = (
+            layers.conv3x3(channels, width, stem_stride, generator),
+            layers.norm(width, generator),
+        )
         blocks, inputs = [], width
         for stage in range(3):
             for block in range(depth // 6):
                 stride = 2 if stage > 0 and block == 0 else 1
-                blocks.append(BasicBlock(inputs, width * 2**stage, stride=stride, generator=generator))
+                blocks.append(
+                    BasicBlock(
+                        inputs, width * 2**stage, stride=stride, generator=generator
+                    )
+                )
                 inputs = width * 2**stage
         self.blocks = nn.Sequential(*blocks)
         self.head = layers.linear(inputs, classes, generator)
@@ -72,6 +93,8 @@ class ResNet(nn.Module):
 
     def forward(self, images):
         """Logits of shape ``(n, c)`` for images of shape ``(n, channels, h, w)``."""
-        h = self.blocks(F.relu(self.norm(self.conv(images)), inplace=True)).mean(dim=(2, 3))
+        h = self.blocks(F.relu(self.norm(self.conv(images)), inplace=True)).mean(
+            dim=(2, 3)
+        )
         with torch.autocast(h.device.type, enabled=False):
             return self.head(h.to(self.head.weight.dtype))

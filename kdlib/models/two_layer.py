@@ -30,12 +30,19 @@ class TwoLayerReLU(nn.Module):
     Source: Mandal, Lin & Srikant 2025, Section 2; they name neither bias nor outer training, and there is none.
     """
 
-    def __init__(self, inputs, width, *, generator, symmetric=True, dtype=torch.float32):
+    def __init__(
+        self, inputs, width, *, generator, symmetric=True, dtype=torch.float32
+    ):
         super().__init__()
         if inputs < 1 or width < 2 or (symmetric and width % 2):
             even = "even and " if symmetric else ""
-            raise ValueError(f"inputs must be at least 1 and width {even}at least 2, got {inputs} and {width}")
-        drawn, options = width // 2 if symmetric else width, dict(generator=generator, device=generator.device)
+            raise ValueError(
+                f"inputs must be at least 1 and width {even}at least 2, got {inputs} and {width}"
+            )
+        drawn, options = (
+            width // 2 if symmetric else width,
+            dict(generator=generator, device=generator.device),
+        )
         signs = 2.0 * torch.randint(2, (drawn,), **options).to(dtype) - 1
         start = torch.randn(drawn, inputs, dtype=dtype, **options)
         if symmetric:
@@ -47,7 +54,9 @@ class TwoLayerReLU(nn.Module):
 
     def forward(self, x):
         """Outputs of shape ``(n,)`` for inputs of shape ``(n, d)``."""
-        return torch.relu(x @ self.hidden.T) @ (self.counts * self.signs) / self.width**0.5
+        return (
+            torch.relu(x @ self.hidden.T) @ (self.counts * self.signs) / self.width**0.5
+        )
 
 
 def condense(networks, inputs, radius):
@@ -74,25 +83,46 @@ def condense(networks, inputs, radius):
     """
     if not 0 < radius < float("inf"):
         raise ValueError(f"radius must be finite and > 0, got {radius}")
-    if len({network.width for network in networks}) != 1 or any((net.hidden != net.start).any() for net in networks):
+    if len({network.width for network in networks}) != 1 or any(
+        (net.hidden != net.start).any() for net in networks
+    ):
         raise ValueError("condense takes untrained networks of one width")
-    reach, made = radius / networks[0].width**0.5 * inputs.norm(dim=1), []
+    reach, made = radius / networks[0].width ** 0.5 * inputs.norm(dim=1), []
     for net in networks:
         side = net.start @ inputs.T
         free = (side.abs() <= reach).any(dim=1)
         kinds = torch.cat([net.signs[:, None], (side > 0).to(side.dtype)], dim=1)[~free]
-        kinds, kind, counts = kinds.unique(dim=0, return_inverse=True, return_counts=True)
-        means = torch.zeros(len(kinds), inputs.shape[1], dtype=inputs.dtype, device=inputs.device)
+        kinds, kind, counts = kinds.unique(
+            dim=0, return_inverse=True, return_counts=True
+        )
+        means = torch.zeros(
+            len(kinds), inputs.shape[1], dtype=inputs.dtype, device=inputs.device
+        )
         means = means.index_add(0, kind, net.start[~free]) / counts[:, None]
-        made.append((torch.cat([means, net.start[free]]), torch.cat([kinds[:, 0], net.signs[free]]),
-                     torch.cat([counts.to(inputs.dtype), net.counts[free]])))
+        made.append(
+            (
+                torch.cat([means, net.start[free]]),
+                torch.cat([kinds[:, 0], net.signs[free]]),
+                torch.cat([counts.to(inputs.dtype), net.counts[free]]),
+            )
+        )
     rows = max(len(start) for start, _, _ in made)
-    return [_with_rows(net, *(F.pad(part, (0, 0) * (part.ndim - 1) + (0, rows - len(part))) for part in parts))
-            for net, parts in zip(networks, made)]
+    return [
+        _with_rows(
+            net,
+            *(
+                F.pad(part, (0, 0) * (part.ndim - 1) + (0, rows - len(part)))
+                for part in parts
+            ),
+        )
+        for net, parts in zip(networks, made)
+    ]
 
 
 def _with_rows(network, start, signs, counts):
-    other = TwoLayerReLU(start.shape[1], 2, generator=torch.Generator(start.device), dtype=start.dtype)
+    other = TwoLayerReLU(
+        start.shape[1], 2, generator=torch.Generator(start.device), dtype=start.dtype
+    )
     other.width, other.hidden = network.width, nn.Parameter(start.clone())
     other.start, other.signs, other.counts = start, signs, counts
     return other

@@ -29,21 +29,31 @@ class VGG(nn.Module):
     Source: Simonyan & Zisserman 2015, configuration A; Mandal, Lin & Srikant 2025, Fig. 1 (their channels are not given).
     """
 
-    def __init__(self, convolutions=8, *, width=64, size=32, channels=3, classes=2, generator):
+    def __init__(
+        self, convolutions=8, *, width=64, size=32, channels=3, classes=2, generator
+    ):
         super().__init__()
         if not 1 <= convolutions <= 8 or min(width, size, channels, classes) < 1:
-            raise ValueError("convolutions must be in 1 … 8 and width, size, channels and classes at least 1, got "
-                             f"{convolutions}, {width}, {size}, {channels} and {classes}")
+            raise ValueError(
+                "convolutions must be in 1 … 8 and width, size, channels and classes at least 1, got "
+                f"{convolutions}, {width}, {size}, {channels} and {classes}"
+            )
         stack, inputs = [], channels
         for k, times in enumerate((1, 2, 4, 4, 8, 8, 8, 8)[:convolutions], start=1):
-            stack += [layers.conv3x3(inputs, times * width, 1, generator), layers.norm(times * width, generator), nn.ReLU()]
+            stack += [
+                layers.conv3x3(inputs, times * width, 1, generator),
+                layers.norm(times * width, generator),
+                nn.ReLU(),
+            ]
             inputs = times * width
             if k in (1, 2, 4, 6, 8) and size > 1:
                 stack.append(nn.MaxPool2d(2))
                 size //= 2
         self.features = nn.Sequential(*stack)
         fans = [inputs * size**2, 8 * width, 8 * width, classes]
-        self.head = nn.Sequential(*(layers.linear(a, b, generator) for a, b in zip(fans, fans[1:])))
+        self.head = nn.Sequential(
+            *(layers.linear(a, b, generator) for a, b in zip(fans, fans[1:]))
+        )
         self.to(memory_format=torch.channels_last)
 
     def forward(self, images):

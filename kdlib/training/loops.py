@@ -37,8 +37,23 @@ def one_cycle(step, steps, *, warm_up=0.2):
     return 0.5 * (1 + math.cos(math.pi * max(step - climb, 0) / (steps - climb)))
 
 
-def fit(model, inputs, targets, loss, *, steps, batch_size, learning_rate, weight_decay=5e-4, momentum=0.9, warm_up=0.2,
-        augment=None, bfloat16=False, checkpoints=(), generator):
+def fit(
+    model,
+    inputs,
+    targets,
+    loss,
+    *,
+    steps,
+    batch_size,
+    learning_rate,
+    weight_decay=5e-4,
+    momentum=0.9,
+    warm_up=0.2,
+    augment=None,
+    bfloat16=False,
+    checkpoints=(),
+    generator,
+):
     """Stochastic gradient descent with Nesterov momentum and a one-cycle rate, in place on ``model``.
 
     Each pass draws a new order of the examples and goes through it in whole batches. ``targets`` are picked by the same
@@ -71,40 +86,80 @@ def fit(model, inputs, targets, loss, *, steps, batch_size, learning_rate, weigh
     """
     n = len(inputs)
     if any(len(target) != n for target in targets):
-        raise ValueError(f"each target must have {n} entries like inputs, got {[len(target) for target in targets]}")
+        raise ValueError(
+            f"each target must have {n} entries like inputs, got {[len(target) for target in targets]}"
+        )
     if any(not 0 <= step <= steps for step in checkpoints):
-        raise ValueError(f"checkpoints must be in 0 … steps = {steps}, got {list(checkpoints)}")
+        raise ValueError(
+            f"checkpoints must be in 0 … steps = {steps}, got {list(checkpoints)}"
+        )
     batch_size = min(batch_size, n)
-    optimizer = torch.optim.SGD(model.parameters(), lr=learning_rate, momentum=momentum, nesterov=True,
-                                weight_decay=weight_decay, foreach=True)
+    optimizer = torch.optim.SGD(
+        model.parameters(),
+        lr=learning_rate,
+        momentum=momentum,
+        nesterov=True,
+        weight_decay=weight_decay,
+        foreach=True,
+    )
     states = {0: _copy(model)} if 0 in checkpoints else {}
     order, start, worst = None, n, torch.zeros((), device=inputs.device)
     model.train()
     with _deterministic(inputs.device):
         for step in range(steps):
             if start + batch_size > n:
-                order, start = torch.randperm(n, generator=generator, device=generator.device).to(inputs.device), 0
+                order, start = (
+                    torch.randperm(n, generator=generator, device=generator.device).to(
+                        inputs.device
+                    ),
+                    0,
+                )
             index = order[start : start + batch_size]
             start += batch_size
-            x = inputs[index] if augment is None else augment(inputs[index], generator=generator)
+            x = (
+                inputs[index]
+                if augment is None
+                else augment(inputs[index], generator=generator)
+            )
             with _autocast(inputs.device, bfloat16):
                 logits = model(x)
             value = loss(logits, *(target[index] for target in targets)).mean()
             optimizer.zero_grad(set_to_none=True)
             value.backward()
-            optimizer.param_groups[0]["lr"] = learning_rate * one_cycle(step, steps, warm_up=warm_up)
+            optimizer.param_groups[0]["lr"] = learning_rate * one_cycle(
+                step, steps, warm_up=warm_up
+            )
             optimizer.step()
-            worst = torch.maximum(worst, value.detach())  # a NaN stays; looked at rarely, so that a GPU need not wait
-            if (step + 1 in checkpoints or step + 1 == steps or step % 100 == 0) and not torch.isfinite(worst):
-                raise ValueError(f"the loss must stay finite, got {worst.item()} by step {step}: learning_rate is "
-                                 f"{learning_rate}")
+            worst = torch.maximum(
+                worst, value.detach()
+            )  # a NaN stays; looked at rarely, so that a GPU need not wait
+            if (
+                step + 1 in checkpoints or step + 1 == steps or step % 100 == 0
+            ) and not torch.isfinite(worst):
+                raise ValueError(
+                    f"the loss must stay finite, got {worst.item()} by step {step}: learning_rate is "
+                    f"{learning_rate}"
+                )
             if step + 1 in checkpoints:
                 states[step + 1] = _copy(model)
     return states
 
 
-def fit_patiently(model, inputs, targets, loss, held_out, *, epochs, patience, batch_size, learning_rate,
-                  weight_decay=0.0, bfloat16=False, generator):
+def fit_patiently(
+    model,
+    inputs,
+    targets,
+    loss,
+    held_out,
+    *,
+    epochs,
+    patience,
+    batch_size,
+    learning_rate,
+    weight_decay=0.0,
+    bfloat16=False,
+    generator,
+):
     """Adam with an L2 penalty until the held-out error has not fallen for ``patience`` passes; the best pass is kept.
 
     Args:
@@ -131,15 +186,25 @@ def fit_patiently(model, inputs, targets, loss, held_out, *, epochs, patience, b
     """
     n = len(inputs)
     if any(len(target) != n for target in targets):
-        raise ValueError(f"each target must have {n} entries like inputs, got {[len(target) for target in targets]}")
+        raise ValueError(
+            f"each target must have {n} entries like inputs, got {[len(target) for target in targets]}"
+        )
     if min(epochs, patience) < 1:
-        raise ValueError(f"epochs and patience must be at least 1, got {epochs} and {patience}")
+        raise ValueError(
+            f"epochs and patience must be at least 1, got {epochs} and {patience}"
+        )
     batch_size = min(batch_size, n)
-    optimizer = torch.optim.Adam(model.parameters(), lr=learning_rate, weight_decay=weight_decay, foreach=True)
+    optimizer = torch.optim.Adam(
+        model.parameters(), lr=learning_rate, weight_decay=weight_decay, foreach=True
+    )
     errors, best = [], None
-    while len(errors) < epochs and (not errors or len(errors) - 1 - errors.index(min(errors)) < patience):
+    while len(errors) < epochs and (
+        not errors or len(errors) - 1 - errors.index(min(errors)) < patience
+    ):
         model.train()
-        order = torch.randperm(n, generator=generator, device=generator.device).to(inputs.device)
+        order = torch.randperm(n, generator=generator, device=generator.device).to(
+            inputs.device
+        )
         with _deterministic(inputs.device):
             for index in order[: n - n % batch_size].split(batch_size):
                 with _autocast(inputs.device, bfloat16):
@@ -149,8 +214,10 @@ def fit_patiently(model, inputs, targets, loss, held_out, *, epochs, patience, b
                 value.backward()
                 optimizer.step()
         if not torch.isfinite(value):
-            raise ValueError(f"the loss must stay finite, got {value.item()} in pass {len(errors) + 1}: learning_rate is "
-                             f"{learning_rate}")
+            raise ValueError(
+                f"the loss must stay finite, got {value.item()} in pass {len(errors) + 1}: learning_rate is "
+                f"{learning_rate}"
+            )
         wrong = predict(model, held_out[0], bfloat16=bfloat16).argmax(1) != held_out[1]
         errors.append(wrong.double().mean().item())
         if errors[-1] < min(errors[:-1], default=math.inf):
@@ -202,7 +269,11 @@ def predict_each(model, states, inputs, *, batch_size=500, bfloat16=False):
 
 
 def _autocast(device, wanted):
-    return torch.autocast(device.type, dtype=torch.bfloat16, enabled=wanted and devices.has_bfloat16(device))
+    return torch.autocast(
+        device.type,
+        dtype=torch.bfloat16,
+        enabled=wanted and devices.has_bfloat16(device),
+    )
 
 
 def _deterministic(device):

@@ -2,11 +2,15 @@
 
 import torch
 
-_CACHED = 2**21  # numbers that a processor's cache keeps between two passes over them, and that keep a GPU busy
+_CACHED = (
+    2**21
+)  # numbers that a processor's cache keeps between two passes over them, and that keep a GPU busy
 
 
 @torch.no_grad()
-def projected_gradient_descent(networks, inputs, targets, *, step, radius, steps, watch=None):
+def projected_gradient_descent(
+    networks, inputs, targets, *, step, radius, steps, watch=None
+):
     r"""Full-batch gradient descent with each neuron kept near its start, for many two-layer networks at once, in place.
 
     With targets p in [0, 1], soft or hard, :math:`\mu` the logistic function and the risk
@@ -36,21 +40,43 @@ def projected_gradient_descent(networks, inputs, targets, *, step, radius, steps
     """
     K, n = len(networks), len(inputs)
     targets = targets.to(inputs.dtype)
-    if targets.shape not in ((n,), (n, K)) or not ((targets >= 0) & (targets <= 1)).all():
-        raise ValueError(f"targets must be probabilities of shape ({n},) or ({n}, {K}), got {tuple(targets.shape)}")
-    step, radius = (torch.as_tensor(value, dtype=inputs.dtype, device=inputs.device).expand(K) for value in (step, radius))
+    if (
+        targets.shape not in ((n,), (n, K))
+        or not ((targets >= 0) & (targets <= 1)).all()
+    ):
+        raise ValueError(
+            f"targets must be probabilities of shape ({n},) or ({n}, {K}), got {tuple(targets.shape)}"
+        )
+    step, radius = (
+        torch.as_tensor(value, dtype=inputs.dtype, device=inputs.device).expand(K)
+        for value in (step, radius)
+    )
     if not ((step > 0).all() and (radius > 0).all() and steps >= 0):
-        raise ValueError(f"step and radius must be > 0 and steps >= 0, got {step.min()}, {radius.min()} and {steps}")
-    order = sorted(range(K), key=lambda k: len(networks[k].signs))  # equal sizes side by side
-    back, nets = torch.tensor(order).argsort().to(inputs.device), [networks[k] for k in order]
+        raise ValueError(
+            f"step and radius must be > 0 and steps >= 0, got {step.min()}, {radius.min()} and {steps}"
+        )
+    order = sorted(
+        range(K), key=lambda k: len(networks[k].signs)
+    )  # equal sizes side by side
+    back, nets = (
+        torch.tensor(order).argsort().to(inputs.device),
+        [networks[k] for k in order],
+    )
     rows = [len(net.signs) for net in nets]
-    W, W0 = torch.cat([net.hidden for net in nets]), torch.cat([net.start for net in nets])
+    W, W0 = (
+        torch.cat([net.hidden for net in nets]),
+        torch.cat([net.start for net in nets]),
+    )
     for net, part in zip(nets, W.split(rows)):
         net.hidden.data = part
-    each = lambda values: torch.cat([value.expand(len(net.signs)) for net, value in zip(nets, values)])  # noqa: E731
+    each = lambda values: torch.cat(
+        [value.expand(len(net.signs)) for net, value in zip(nets, values)]
+    )  # noqa: E731
     a = torch.cat([net.signs / net.width**0.5 for net in nets])
     slope = (a * each(step[order]) / n)[:, None]
-    reach = (each(radius[order]) * a.abs()).clamp(max=1e30)[:, None]  # finite, so that a quotient is 1 and not inf / inf
+    reach = (each(radius[order]) * a.abs()).clamp(max=1e30)[
+        :, None
+    ]  # finite, so that a quotient is 1 and not inf / inf
     reach[a == 0] = 1  # idle rows of condensed networks
     weights = a * torch.cat([net.counts for net in nets])
     p = targets.expand(K, n) if targets.ndim == 1 else targets.T[order].contiguous()
@@ -58,12 +84,23 @@ def projected_gradient_descent(networks, inputs, targets, *, step, radius, steps
     size = max(_CACHED // len(W), 256)  # samples at a time
     memory, pieces = inputs.new_empty(len(W) * min(size, n)), []
     for x, q in zip(inputs.split(size), p.split(size, dim=1)):
-        H, f, residual = memory[: len(W) * len(x)].view(-1, len(x)), x.new_empty(q.shape), x.new_empty(q.shape)
+        H, f, residual = (
+            memory[: len(W) * len(x)].view(-1, len(x)),
+            x.new_empty(q.shape),
+            x.new_empty(q.shape),
+        )
         blocks = []  # networks of one size: outer weights (k, 1, m), outputs (k, 1, ·), residuals, neurons (k, m, ·)
         for m in sorted(set(rows)):
             k, first, row = rows.count(m), rows.index(m), sum(rows[: rows.index(m)])
             neurons, group = slice(row, row + k * m), slice(first, first + k)
-            blocks.append((weights[neurons].view(k, 1, m), f[group, None], residual[group, None], H[neurons].view(k, m, -1)))
+            blocks.append(
+                (
+                    weights[neurons].view(k, 1, m),
+                    f[group, None],
+                    residual[group, None],
+                    H[neurons].view(k, m, -1),
+                )
+            )
         pieces.append((x, q, H, f, residual, blocks))
     for t in range(steps):
         for first, (x, q, H, f, residual, blocks) in enumerate(pieces):
@@ -81,4 +118,6 @@ def projected_gradient_descent(networks, inputs, targets, *, step, radius, steps
         U.mul_(torch.div(reach, norm.clamp_(min=reach), out=norm))
         torch.add(W0, U, out=W)
     for net in nets:
-        net.hidden.data = net.hidden.data.clone()  # a network of its own again, without the others' memory
+        net.hidden.data = (
+            net.hidden.data.clone()
+        )  # a network of its own again, without the others' memory

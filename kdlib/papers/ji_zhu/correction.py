@@ -6,8 +6,19 @@ from kdlib import devices, logits, metrics
 from kdlib.papers.ji_zhu import synthetic
 
 
-def run(seed, *, soft_ratios, temperature, epochs, sizes, test_points, teacher_modes, teacher_samples, depth=2,
-        device="auto"):
+def run(
+    seed,
+    *,
+    soft_ratios,
+    temperature,
+    epochs,
+    sizes,
+    test_points,
+    teacher_modes,
+    teacher_samples,
+    depth=2,
+    device="auto",
+):
     r"""Errors, angles and the gain of the first hard labels for every stopping epoch, soft ratio and sample size.
 
     The truth is a Gaussian mixture, labels are its sign, and the teacher, trained on labelled samples and stopped, is
@@ -40,29 +51,57 @@ def run(seed, *, soft_ratios, temperature, epochs, sizes, test_points, teacher_m
     """
     draw = torch.Generator(devices.pick_device(device)).manual_seed(seed)
     train, at = max(sizes), torch.as_tensor(sizes) - 1
-    x, initial, student = synthetic.draw_student(train + test_points, depth=depth, generator=draw)
+    x, initial, student = synthetic.draw_student(
+        train + test_points, depth=depth, generator=draw
+    )
     truth = synthetic.GaussianMixture(teacher_modes, generator=draw)
     shown = synthetic.inputs(teacher_samples, generator=draw)
-    teacher = synthetic.WideTeacher(shown, (truth(shown) > 0).double(), epochs, depth=depth)(x)
+    teacher = synthetic.WideTeacher(
+        shown, (truth(shown) > 0).double(), epochs, depth=depth
+    )(x)
     z_g, right = truth(x), truth(x) > 0
     g = student.whiten(z_g - initial)
     wrong = lambda outputs: ((outputs > 0) != right[train:]).double().mean(-1)  # noqa: E731
 
     def outputs(v):
-        return torch.stack([student.factor[train:, :n] @ v[:n] + initial[train:] for n in sizes])
+        return torch.stack(
+            [student.factor[train:, :n] @ v[:n] + initial[train:] for n in sizes]
+        )
 
     rows = []
     for z_t in teacher.T:
         correction = logits.correction_logits(z_t, right, temperature=temperature)
-        gain = metrics.hard_label_gain(student, z_g - initial, z_t - initial, correction)
-        row = {"projection": gain.projection[at], "derivative": gain.derivative[at],
-               "teacher_error": wrong(z_t[train:]), "cosine": [], "error": [], "corrected": []}
+        gain = metrics.hard_label_gain(
+            student, z_g - initial, z_t - initial, correction
+        )
+        row = {
+            "projection": gain.projection[at],
+            "derivative": gain.derivative[at],
+            "teacher_error": wrong(z_t[train:]),
+            "cosine": [],
+            "error": [],
+            "corrected": [],
+        }
         for rho in soft_ratios:
-            z = logits.effective_logits(z_t, right, soft_ratio=rho, temperature=temperature)
-            row["corrected"].append(((z > 0) == right)[(z_t > 0) != right].double().mean())
+            z = logits.effective_logits(
+                z_t, right, soft_ratio=rho, temperature=temperature
+            )
+            row["corrected"].append(
+                ((z > 0) == right)[(z_t > 0) != right].double().mean()
+            )
             v = student.whiten(z - initial)
-            row["cosine"].append((g * v).cumsum(0)[at] / (g.norm() * v.square().cumsum(0)[at].sqrt()))
+            row["cosine"].append(
+                (g * v).cumsum(0)[at] / (g.norm() * v.square().cumsum(0)[at].sqrt())
+            )
             row["error"].append(wrong(outputs(v)))
-        rows.append(row | {name: torch.stack(row[name]) for name in ("cosine", "error", "corrected")})
+        rows.append(
+            row
+            | {
+                name: torch.stack(row[name])
+                for name in ("cosine", "error", "corrected")
+            }
+        )
     hard = wrong(outputs(student.whiten(2.0 * right - 1 - initial)))
-    return {name: torch.stack([row[name] for row in rows]) for name in rows[0]} | {"hard_error": hard}
+    return {name: torch.stack([row[name] for row in rows]) for name in rows[0]} | {
+        "hard_error": hard
+    }

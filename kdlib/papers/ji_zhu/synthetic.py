@@ -18,7 +18,14 @@ RATE = 1.2
 LAWS, LOSSES = ("normal", "uniform"), ("squared", "logistic")
 BLOCK = 1024  # rows of a kernel or a hidden layer held at a time
 
-Student = NamedTuple("Student", [("x", torch.Tensor), ("initial", torch.Tensor), ("linear", linearized.LinearizedStudent)])
+Student = NamedTuple(
+    "Student",
+    [
+        ("x", torch.Tensor),
+        ("initial", torch.Tensor),
+        ("linear", linearized.LinearizedStudent),
+    ],
+)
 
 
 def inputs(n, dimension=2, *, law="normal", spread=SPREAD, generator):
@@ -40,7 +47,9 @@ def inputs(n, dimension=2, *, law="normal", spread=SPREAD, generator):
     Source: Ji & Zhu 2020, Section S4, not published; calibrated.
     """
     if min(n, dimension) < 1 or not spread > 0:
-        raise ValueError(f"n and dimension must be at least 1 and spread > 0, got {n}, {dimension} and {spread}")
+        raise ValueError(
+            f"n and dimension must be at least 1 and spread > 0, got {n}, {dimension} and {spread}"
+        )
     if law not in LAWS:
         raise ValueError(f"law must be one of {', '.join(LAWS)}, got {law!r}")
     options = dict(generator=generator, device=generator.device, dtype=torch.float64)
@@ -73,21 +82,47 @@ class GaussianMixture(nn.Module):
     Source: Ji & Zhu 2020, Section 4; the laws of A, x and σ are in Section S4, not published; calibrated.
     """
 
-    def __init__(self, modes, *, dimension=2, amplitude=1.6, width=4.1, shrink=0.25, narrowest=0.25, law="normal",
-                 spread=SPREAD, generator):
+    def __init__(
+        self,
+        modes,
+        *,
+        dimension=2,
+        amplitude=1.6,
+        width=4.1,
+        shrink=0.25,
+        narrowest=0.25,
+        law="normal",
+        spread=SPREAD,
+        generator,
+    ):
         super().__init__()
-        if not (modes >= 1 and amplitude > 0 and width > 0 and shrink >= 0 and 0 <= narrowest <= 1):
-            raise ValueError("modes must be >= 1, amplitude and width > 0, shrink >= 0 and narrowest in [0, 1]; got "
-                             f"{modes}, {amplitude}, {width}, {shrink} and {narrowest}")
-        options = dict(generator=generator, device=generator.device, dtype=torch.float64)
-        self.register_buffer("centres", inputs(modes, dimension, law=law, spread=spread, generator=generator))
+        if not (
+            modes >= 1
+            and amplitude > 0
+            and width > 0
+            and shrink >= 0
+            and 0 <= narrowest <= 1
+        ):
+            raise ValueError(
+                "modes must be >= 1, amplitude and width > 0, shrink >= 0 and narrowest in [0, 1]; got "
+                f"{modes}, {amplitude}, {width}, {shrink} and {narrowest}"
+            )
+        options = dict(
+            generator=generator, device=generator.device, dtype=torch.float64
+        )
+        self.register_buffer(
+            "centres",
+            inputs(modes, dimension, law=law, spread=spread, generator=generator),
+        )
         self.register_buffer("amplitudes", amplitude * torch.randn(modes, **options))
         share = narrowest + (1 - narrowest) * torch.rand(modes, **options)
         self.register_buffer("widths", width * (modes / 22) ** -shrink * share)
 
     def forward(self, x):
         """Logits ``(n,)`` of inputs ``(n, d)``."""
-        distances = torch.cdist(x, self.centres, compute_mode="donot_use_mm_for_euclid_dist")
+        distances = torch.cdist(
+            x, self.centres, compute_mode="donot_use_mm_for_euclid_dist"
+        )
         return (distances / self.widths).square_().neg_().exp_() @ self.amplitudes
 
 
@@ -119,29 +154,62 @@ class WideTeacher(nn.Module):
     ours; Jacot et al. 2018, Section 5, for the closed form.
     """
 
-    def __init__(self, x, labels, epochs, *, loss="squared", scale=6.0, rate=RATE, depth=2):
+    def __init__(
+        self, x, labels, epochs, *, loss="squared", scale=6.0, rate=RATE, depth=2
+    ):
         super().__init__()
         times = torch.as_tensor(epochs, dtype=torch.float64, device=x.device) * rate
-        if x.ndim != 2 or labels.shape != x.shape[:1] or not ((labels == 0) | (labels == 1)).all():
-            raise ValueError(f"x must have shape (M, d) and labels, each 0 or 1, (M,); got {tuple(x.shape)} and "
-                             f"{tuple(labels.shape)}")
-        if times.ndim != 1 or not len(times) or (times.diff(prepend=times.new_zeros(1)) <= 0).any():
-            raise ValueError(f"epochs must grow from above 0, and rate be above 0; got {list(epochs)} and {rate}")
+        if (
+            x.ndim != 2
+            or labels.shape != x.shape[:1]
+            or not ((labels == 0) | (labels == 1)).all()
+        ):
+            raise ValueError(
+                f"x must have shape (M, d) and labels, each 0 or 1, (M,); got {tuple(x.shape)} and "
+                f"{tuple(labels.shape)}"
+            )
+        if (
+            times.ndim != 1
+            or not len(times)
+            or (times.diff(prepend=times.new_zeros(1)) <= 0).any()
+        ):
+            raise ValueError(
+                f"epochs must grow from above 0, and rate be above 0; got {list(epochs)} and {rate}"
+            )
         if loss not in LOSSES or not scale > 0:
-            raise ValueError(f"loss must be one of {', '.join(LOSSES)} and scale > 0, got {loss!r} and {scale}")
+            raise ValueError(
+                f"loss must be one of {', '.join(LOSSES)} and scale > 0, got {loss!r} and {scale}"
+            )
         self.depth = depth
         self.register_buffer("x", x.double())
         gram, labels = kernels.ntk(self.x, depth=depth), labels.to(self.x)
-        self.register_buffer("duals", _logistic(gram, labels, times) if loss == "logistic" else
-                             _squared(gram, scale * (2 * labels - 1), times))
+        self.register_buffer(
+            "duals",
+            _logistic(gram, labels, times)
+            if loss == "logistic"
+            else _squared(gram, scale * (2 * labels - 1), times),
+        )
 
     def forward(self, x):
         """Logits ``(n, k)`` of inputs ``(n, d)`` at the k stopping epochs."""
-        rows = [kernels.ntk(block, self.x, depth=self.depth) @ self.duals for block in x.to(self.x).split(BLOCK)]
+        rows = [
+            kernels.ntk(block, self.x, depth=self.depth) @ self.duals
+            for block in x.to(self.x).split(BLOCK)
+        ]
         return torch.cat(rows)
 
 
-def draw_student(n, dimension=2, *, law="normal", spread=SPREAD, depth=2, activation="relu", width=2048, generator):
+def draw_student(
+    n,
+    dimension=2,
+    *,
+    law="normal",
+    spread=SPREAD,
+    depth=2,
+    activation="relu",
+    width=2048,
+    generator,
+):
     """One run's samples, the student's outputs on them before training, and the student that is linear in its weights.
 
     The initial outputs are those of an ``NTKMLP`` of finite width; the weight changes are those of the infinite limit.
@@ -166,7 +234,14 @@ def draw_student(n, dimension=2, *, law="normal", spread=SPREAD, depth=2, activa
     """
     x = inputs(n, dimension, law=law, spread=spread, generator=generator)
     linearized.memory_needed(n, device=x.device)
-    network = models.NTKMLP(dimension, width, depth=depth, activation=activation, generator=generator, dtype=torch.float64)
+    network = models.NTKMLP(
+        dimension,
+        width,
+        depth=depth,
+        activation=activation,
+        generator=generator,
+        dtype=torch.float64,
+    )
     with torch.no_grad():
         initial = torch.cat([network(block) for block in x.split(BLOCK)])
     gram = kernels.ntk(x, depth=depth, activation=activation)
@@ -194,7 +269,9 @@ def _logistic(gram, labels, times, *, first=0.1, growth=0.3):
             L = torch.linalg.cholesky(A)
             first_rate = _solve(L, gram, root, (labels - p) / M)
             ahead = (labels - torch.sigmoid(gram @ (a + step * first_rate))) / M
-            a = a + step * (1.5 * first_rate + 0.5 * _solve(L, gram, root, ahead - 2 * first_rate))
+            a = a + step * (
+                1.5 * first_rate + 0.5 * _solve(L, gram, root, ahead - 2 * first_rate)
+            )
             now += step
         found.append(a)
     return torch.stack(found, dim=1)

@@ -6,8 +6,21 @@ from kdlib import devices, kernels, logits, metrics, models
 from kdlib.papers.ji_zhu import synthetic
 
 
-def run(seed, *, soft_ratios, temperature, sizes, pools, test_points, betas, teacher_modes, teacher_samples, teacher_epoch,
-        depth=2, device="auto"):
+def run(
+    seed,
+    *,
+    soft_ratios,
+    temperature,
+    sizes,
+    pools,
+    test_points,
+    betas,
+    teacher_modes,
+    teacher_samples,
+    teacher_epoch,
+    depth=2,
+    device="auto",
+):
     r"""Transfer risk, angles and bounds of the students of n samples of a pool, for every soft ratio.
 
     The pool is ``max(sizes)`` training samples, then ``test_points`` more. The oracle is the student of the whole pool, so
@@ -45,38 +58,64 @@ def run(seed, *, soft_ratios, temperature, sizes, pools, test_points, betas, tea
     draw = torch.Generator(devices.pick_device(device)).manual_seed(seed)
     train = max(sizes)
     pools = sorted({*pools, train + test_points})
-    x, initial, student = synthetic.draw_student(train + test_points, depth=depth, generator=draw)
+    x, initial, student = synthetic.draw_student(
+        train + test_points, depth=depth, generator=draw
+    )
     truth = synthetic.GaussianMixture(teacher_modes, generator=draw)
     shown = synthetic.inputs(teacher_samples, generator=draw)
-    z_t = synthetic.WideTeacher(shown, (truth(shown) > 0).double(), [teacher_epoch], depth=depth)(x)[:, 0]
+    z_t = synthetic.WideTeacher(
+        shown, (truth(shown) > 0).double(), [teacher_epoch], depth=depth
+    )(x)[:, 0]
     size = kernels.ntk_diagonal(x[train:], depth=depth)
     u = student.whiten(-initial)
     rows = []
     for rho in soft_ratios:
-        z = logits.effective_logits(z_t, z_t > 0, soft_ratio=rho, temperature=temperature)
+        z = logits.effective_logits(
+            z_t, z_t > 0, soft_ratio=rho, temperature=temperature
+        )
         v = student.whiten(z - initial)
-        rows.append(_measure(student, initial, z, v, u, size, train, sizes, pools, betas))
+        rows.append(
+            _measure(student, initial, z, v, u, size, train, sizes, pools, betas)
+        )
     zero = torch.stack([u[:pool].norm() for pool in pools])
-    return {name: torch.stack([row[name] for row in rows]) for name in rows[0]} | {"zero": zero}
+    return {name: torch.stack([row[name] for row in rows]) for name in rows[0]} | {
+        "zero": zero
+    }
 
 
 def _measure(student, initial, z, v, u, size, train, sizes, pools, betas):
     steps, at = v.square().cumsum(0), torch.as_tensor(sizes) - 1
-    outputs = torch.stack([student.factor[train:, :n] @ v[:n] + initial[train:] for n in sizes])
+    outputs = torch.stack(
+        [student.factor[train:, :n] @ v[:n] + initial[train:] for n in sizes]
+    )
     every_angle = student.oracle_angles(z - initial, -initial)
-    oracles = {pool: student.factor[train:, :pool] @ (v - u)[:pool] for pool in pools}  # their logits; z of the whole pool
-    angles = {pool: metrics.feature_angles(oracle, (v - u)[:pool].norm(), size) for pool, oracle in oracles.items()}
-    direction = [(steps[at] / steps[pool - 1]).sqrt().clamp(max=1).acos() for pool in pools]
-    whole, betas = angles[pools[-1]], torch.as_tensor(betas, dtype=v.dtype, device=v.device)
+    oracles = {
+        pool: student.factor[train:, :pool] @ (v - u)[:pool] for pool in pools
+    }  # their logits; z of the whole pool
+    angles = {
+        pool: metrics.feature_angles(oracle, (v - u)[:pool].norm(), size)
+        for pool, oracle in oracles.items()
+    }
+    direction = [
+        (steps[at] / steps[pool - 1]).sqrt().clamp(max=1).acos() for pool in pools
+    ]
+    whole, betas = (
+        angles[pools[-1]],
+        torch.as_tensor(betas, dtype=v.dtype, device=v.device),
+    )
     every_bound = metrics.transfer_risk_bound(whole, every_angle)
     every_direction = (steps / steps[-1]).sqrt().clamp(max=1).acos()
     return {
-        "risk": torch.tensor([metrics.transfer_risk(output, z[train:]) for output in outputs]),
+        "risk": torch.tensor(
+            [metrics.transfer_risk(output, z[train:]) for output in outputs]
+        ),
         "angle": every_angle[at],
         "bound": every_bound[at],
         "one_sample": metrics.one_sample_risk_bound(whole, torch.as_tensor(sizes)),
         "direction": torch.stack(direction),
-        "p": torch.stack([metrics.angle_distribution(angles[pool], betas) for pool in pools]),
+        "p": torch.stack(
+            [metrics.angle_distribution(angles[pool], betas) for pool in pools]
+        ),
         "norm": torch.stack([steps[pool - 1].sqrt() for pool in pools]),
         "nearest": whole.min(),
         "median": whole.median(),
@@ -86,8 +125,22 @@ def _measure(student, initial, z, v, u, size, train, sizes, pools, betas):
     }
 
 
-def online_sgd(seed, *, width, steps, soft_ratio, temperature, teacher_modes, teacher_samples, teacher_epoch, depth=2,
-               batch=64, rate=0.1, marks=24, device="auto"):
+def online_sgd(
+    seed,
+    *,
+    width,
+    steps,
+    soft_ratio,
+    temperature,
+    teacher_modes,
+    teacher_samples,
+    teacher_epoch,
+    depth=2,
+    batch=64,
+    rate=0.1,
+    marks=24,
+    device="auto",
+):
     r"""Oracle weight change as the authors find it: online SGD of the linearised finite network on fresh samples.
 
     .. math:: \Delta_w \leftarrow \Delta_w - \eta\, \phi(X) \bigl(f(X; w_0) + \phi(X)^\top \Delta_w - z\bigr) / B
@@ -113,7 +166,9 @@ def online_sgd(seed, *, width, steps, soft_ratio, temperature, teacher_modes, te
     draw = torch.Generator(devices.pick_device(device)).manual_seed(seed)
     truth = synthetic.GaussianMixture(teacher_modes, generator=draw)
     shown = synthetic.inputs(teacher_samples, generator=draw)
-    teacher = synthetic.WideTeacher(shown, (truth(shown) > 0).double(), [teacher_epoch], depth=depth)
+    teacher = synthetic.WideTeacher(
+        shown, (truth(shown) > 0).double(), [teacher_epoch], depth=depth
+    )
     network = models.NTKMLP(2, width, depth=depth, generator=draw)
     weights = {name: value.detach() for name, value in network.named_parameters()}
     change = {name: torch.zeros_like(value) for name, value in weights.items()}
@@ -122,7 +177,9 @@ def online_sgd(seed, *, width, steps, soft_ratio, temperature, teacher_modes, te
     for step in range(1, steps + 1):
         x = synthetic.inputs(batch, generator=draw)
         z_t = teacher(x)[:, 0]
-        z = logits.effective_logits(z_t, z_t > 0, soft_ratio=soft_ratio, temperature=temperature)
+        z = logits.effective_logits(
+            z_t, z_t > 0, soft_ratio=soft_ratio, temperature=temperature
+        )
         outputs = lambda w, x=x.float(): torch.func.functional_call(network, w, x)  # noqa: E731
         start, moved = torch.func.jvp(outputs, (weights,), (change,))
         _, back = torch.func.vjp(outputs, weights)
@@ -130,5 +187,10 @@ def online_sgd(seed, *, width, steps, soft_ratio, temperature, teacher_modes, te
         change = {name: change[name] - rate * slope[name] for name in change}
         if step in noted:
             seen.append(step * batch)
-            norm.append(torch.stack([part.double().square().sum() for part in change.values()]).sum().sqrt().item())
+            norm.append(
+                torch.stack([part.double().square().sum() for part in change.values()])
+                .sum()
+                .sqrt()
+                .item()
+            )
     return {"seen": torch.tensor(seen), "norm": torch.tensor(norm, dtype=torch.float64)}

@@ -35,10 +35,14 @@ def infinite_teacher(inputs, labels):
     found = metrics.margin(inputs, labels, directions, measure=measure, tolerance=1e-4)
     v, _ = margins.pull(inputs, labels, found.convex_weights, directions)
     logits = ((v @ inputs.T) * (directions @ inputs.T > 0)).T @ measure
-    return InfiniteTeacher(max((labels * logits).min().item(), 0.0), logits, found.convex_weights)
+    return InfiniteTeacher(
+        max((labels * logits).min().item(), 0.0), logits, found.convex_weights
+    )
 
 
-def train(seeds, *, sectors, points, gap, width, kind, step, radius, steps, device="auto"):
+def train(
+    seeds, *, sectors, points, gap, width, kind, step, radius, steps, device="auto"
+):
     r"""Projected gradient descent on :func:`arcs`, all seeds in one stack; risk and error averaged over the steps.
 
     Args:
@@ -63,10 +67,20 @@ def train(seeds, *, sectors, points, gap, width, kind, step, radius, steps, devi
     x, y = tasks.arcs(sectors, points, gap)
     teacher, device = infinite_teacher(x, y), devices.pick_device(device)
     p = torch.sigmoid(teacher.logits) if kind == "soft" else (y + 1) / 2
-    nets = [models.TwoLayerReLU(2, width, generator=torch.Generator().manual_seed(seed), dtype=x.dtype) for seed in seeds]
+    nets = [
+        models.TwoLayerReLU(
+            2, width, generator=torch.Generator().manual_seed(seed), dtype=x.dtype
+        )
+        for seed in seeds
+    ]
     if width >= 256 and radius < math.inf:
         nets = models.condense(nets, x, radius)
-    x, y, p, nets = x.to(device), y.to(device), p.to(device), [net.to(device) for net in nets]
+    x, y, p, nets = (
+        x.to(device),
+        y.to(device),
+        p.to(device),
+        [net.to(device) for net in nets],
+    )
     entropy = -(torch.xlogy(p, p) + torch.xlogy(1 - p, 1 - p))
     block, risks, errors = min(steps, 1000), [], []
     outputs = x.new_empty(block, len(x), len(seeds))
@@ -75,15 +89,31 @@ def train(seeds, *, sectors, points, gap, width, kind, step, radius, steps, devi
         outputs[t % block] = f
         if t % block == block - 1 or t == steps - 1:
             seen = outputs[: t % block + 1]
-            losses = torch.nn.functional.softplus(seen) - p[:, None] * seen - entropy[:, None]
+            losses = (
+                torch.nn.functional.softplus(seen)
+                - p[:, None] * seen
+                - entropy[:, None]
+            )
             risks.append(losses.mean(1).cpu())
-            errors.append((seen * y[:, None] <= 1e-12).to(x.dtype).mean(1).cpu())  # zero at the start, but for rounding
+            errors.append(
+                (seen * y[:, None] <= 1e-12).to(x.dtype).mean(1).cpu()
+            )  # zero at the start, but for rounding
 
-    training.projected_gradient_descent(nets, x, p, step=step, radius=radius, steps=steps, watch=watch)
+    training.projected_gradient_descent(
+        nets, x, p, step=step, radius=radius, steps=steps, watch=watch
+    )
     risks, errors = torch.cat(risks), torch.cat(errors)
     at = [2**k - 1 for k in range(steps.bit_length()) if 2**k <= steps]
-    return [{"risk": risk.mean().item(), "error": error.mean().item(), "risk_at": risk[at], "error_at": error[at],
-             "gamma": teacher.gamma} for risk, error in zip(risks.T, errors.T)]
+    return [
+        {
+            "risk": risk.mean().item(),
+            "error": error.mean().item(),
+            "risk_at": risk[at],
+            "error_at": error[at],
+            "gamma": teacher.gamma,
+        }
+        for risk, error in zip(risks.T, errors.T)
+    ]
 
 
 def finite_logits(seeds, *, sectors, points, gap, width):
@@ -102,9 +132,13 @@ def finite_logits(seeds, *, sectors, points, gap, width):
     x, y = tasks.arcs(sectors, points, gap)
     teacher, found = infinite_teacher(x, y), []
     for seed in seeds:
-        start = models.TwoLayerReLU(2, width, generator=torch.Generator().manual_seed(seed), dtype=x.dtype).start
+        start = models.TwoLayerReLU(
+            2, width, generator=torch.Generator().manual_seed(seed), dtype=x.dtype
+        ).start
         v, _ = margins.pull(x, y, teacher.convex_weights, start)
-        reached = ((v @ x.T) * (start @ x.T > 0)).mean(0)  # sum_j (a_j / sqrt m) <U_j, x> 1[W_j x > 0], a_j^2 = 1
+        reached = ((v @ x.T) * (start @ x.T > 0)).mean(
+            0
+        )  # sum_j (a_j / sqrt m) <U_j, x> 1[W_j x > 0], a_j^2 = 1
         found.append({"distance": (reached - teacher.logits).abs().max().item()})
     return found
 
@@ -121,6 +155,11 @@ def least_widths(rows, reached):
 
     Source: none; Mandal, Lin & Srikant 2025 bound this number.
     """
-    by, wider = ["labels", "gamma", "seed"], dict(zip(sorted(set(rows["width"])), sorted(set(rows["width"]))[1:]))
+    by, wider = (
+        ["labels", "gamma", "seed"],
+        dict(zip(sorted(set(rows["width"])), sorted(set(rows["width"]))[1:])),
+    )
     widest = rows["width"].where(~reached).groupby([rows[name] for name in by]).max()
-    return widest.map(lambda m: min(wider) if math.isnan(m) else wider.get(m, math.nan)).unstack()
+    return widest.map(
+        lambda m: min(wider) if math.isnan(m) else wider.get(m, math.nan)
+    ).unstack()

@@ -27,10 +27,14 @@ def arcs(sectors, points, gap):
     """
     span = 2 * math.pi / sectors if sectors else 0
     if sectors < 2 or sectors % 2 or points < 1 or not 0 < gap <= span:
-        raise ValueError(f"sectors must be even, points at least 1 and gap in (0, 2 pi / sectors], got {sectors}, "
-                         f"{points} and {gap}")
+        raise ValueError(
+            f"sectors must be even, points at least 1 and gap in (0, 2 pi / sectors], got {sectors}, "
+            f"{points} and {gap}"
+        )
     inside = torch.linspace(gap / 2, span - gap / 2, points, dtype=torch.float64)
-    angle = (0.1 + torch.arange(sectors, dtype=torch.float64)[:, None] * span + inside).flatten()
+    angle = (
+        0.1 + torch.arange(sectors, dtype=torch.float64)[:, None] * span + inside
+    ).flatten()
     labels = 1.0 - 2 * (torch.arange(sectors) % 2).repeat_interleave(points).double()
     return torch.stack([angle.cos(), angle.sin()], dim=1), labels
 
@@ -54,7 +58,13 @@ def noisy_xor(dims):
     """
     if dims < 3:
         raise ValueError(f"dims must be at least 3, got {dims}")
-    noise = torch.tensor(list(itertools.product((-1.0, 1.0), repeat=dims - 2)), dtype=torch.float64)
+    noise = torch.tensor(
+        list(itertools.product((-1.0, 1.0), repeat=dims - 2)), dtype=torch.float64
+    )
     first = torch.tensor([[1.0, 0], [-1, 0], [0, 1], [0, -1]], dtype=torch.float64)
-    inputs = torch.cat([torch.cat([one.expand(len(noise), 2), noise], dim=1) for one in first])
-    return inputs / (dims - 1) ** 0.5, torch.tensor([1.0, 1, -1, -1]).double().repeat_interleave(len(noise))
+    inputs = torch.cat(
+        [torch.cat([one.expand(len(noise), 2), noise], dim=1) for one in first]
+    )
+    return inputs / (dims - 1) ** 0.5, torch.tensor(
+        [1.0, 1, -1, -1]
+    ).double().repeat_interleave(len(noise))

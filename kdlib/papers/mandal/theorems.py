@@ -28,7 +28,13 @@ def soft_risk_demand(beta, *, n, least_norm=1.0, delta=0.1):
 
     Source: Mandal, Lin & Srikant 2025, Theorem 2.
     """
-    width = 96 / (1 + math.e**2) / beta * (math.sqrt(2 / math.pi) / least_norm + 3 * math.sqrt(math.log(2 * n / delta))) ** 2
+    width = (
+        96
+        / (1 + math.e**2)
+        / beta
+        * (math.sqrt(2 / math.pi) / least_norm + 3 * math.sqrt(math.log(2 * n / delta)))
+        ** 2
+    )
     return Demand(_even(width), beta / 3, math.ceil(9 / beta**2), 1.0)
 
 
@@ -46,10 +52,14 @@ def soft_error_demand(eps, gamma, *, n, least_norm=1.0, delta=0.1, corrected=Tru
 
     Source: Mandal, Lin & Srikant 2025, Corollary 4.
     """
-    demand = soft_risk_demand(gamma**2 * eps / 32, n=n, least_norm=least_norm, delta=delta)
+    demand = soft_risk_demand(
+        gamma**2 * eps / 32, n=n, least_norm=least_norm, delta=delta
+    )
     if corrected:
         return demand
-    return demand._replace(step=gamma**2 * eps / 3, steps=math.ceil(9 / (gamma**4 * eps**2)))
+    return demand._replace(
+        step=gamma**2 * eps / 3, steps=math.ceil(9 / (gamma**4 * eps**2))
+    )
 
 
 def hard_risk_demand(beta, gamma, *, n, least_norm=1.0, delta=0.1):
@@ -68,8 +78,15 @@ def hard_risk_demand(beta, gamma, *, n, least_norm=1.0, delta=0.1):
     Source: Mandal, Lin & Srikant 2025, Proposition 5.
     """
     lam = math.log(2 / (math.log(2) * beta))
-    spread = 2 * math.sqrt(2) / (least_norm * math.sqrt(math.pi)) * lam + 3 * math.sqrt(math.log(2 * n / delta))
-    return Demand(_even(16 / gamma**4 * spread**2), 1.0, math.ceil(8 * lam**2 / (gamma**2 * math.log(2) * beta)), 2 * lam / gamma)
+    spread = 2 * math.sqrt(2) / (least_norm * math.sqrt(math.pi)) * lam + 3 * math.sqrt(
+        math.log(2 * n / delta)
+    )
+    return Demand(
+        _even(16 / gamma**4 * spread**2),
+        1.0,
+        math.ceil(8 * lam**2 / (gamma**2 * math.log(2) * beta)),
+        2 * lam / gamma,
+    )
 
 
 def _even(width):
