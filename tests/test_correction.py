@@ -10,7 +10,7 @@ from kdlib.papers.ji_zhu import correction, synthetic
 def test_a_run_agrees_with_explicit_solves():
     setting = dict(soft_ratios=[1.0, 0.5], temperature=10.0, epochs=[63, 1023], sizes=[8, 32], test_points=30, teacher_modes=5,
                    teacher_samples=40)
-    found = correction.run(5, **setting)
+    found = correction.errors_and_gains(5, **setting)
     draw = torch.Generator().manual_seed(5)
     x, initial, _ = synthetic.draw_student(62, generator=draw)
     truth, shown = synthetic.GaussianMixture(5, generator=draw), synthetic.inputs(40, generator=draw)

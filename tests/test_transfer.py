@@ -14,7 +14,7 @@ SETTING = dict(soft_ratios=[1.0, 0.5], temperature=10.0, sizes=[8, 32], pools=[1
 
 @pytest.fixture(scope="module")
 def found():
-    return transfer.run(3, **SETTING)
+    return transfer.risk_and_angles(3, **SETTING)
 
 
 def test_a_run_agrees_with_explicit_solves(found):

@@ -6,7 +6,7 @@ from kdlib import devices, logits, metrics
 from kdlib.papers.ji_zhu import synthetic
 
 
-def run(
+def errors_and_gains(
     seed,
     *,
     soft_ratios,

@@ -6,7 +6,7 @@ from kdlib import devices, kernels, logits, metrics, models
 from kdlib.papers.ji_zhu import synthetic
 
 
-def run(
+def risk_and_angles(
     seed,
     *,
     soft_ratios,
@@ -151,7 +151,7 @@ def online_sgd(
         steps: number of steps.
         soft_ratio: in (0, 1].
         temperature: T.
-        teacher_modes, teacher_samples, teacher_epoch: of the teacher, see :func:`run`.
+        teacher_modes, teacher_samples, teacher_epoch: of the teacher, see :func:`risk_and_angles`.
         depth: hidden layers.
         batch: fresh samples B a step.
         rate: learning rate η.
