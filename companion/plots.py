@@ -1,9 +1,9 @@
 """How every figure of the book looks: one style, one colour for each role, one drawing for the light and the dark page."""
 
-import ast
 import hashlib
 import re
 from io import StringIO
+from typing import NamedTuple
 
 import matplotlib
 import matplotlib.pyplot as plt
@@ -80,8 +80,85 @@ def use_style():
         select_figure_formats(shell, [])
     shell.display_formatter.formatters["text/html"].for_type(
         Figure,
-        lambda figure: (figure_html(figure), {"kdlib": {"rows": _rows_of_cell(shell)}}),
+        lambda figure: (figure_html(figure), {"kdlib": {"rows": _rows_of_figure()}}),
     )
+
+
+def band(axis, frame, x, *, color, label=None, line="-", floor=None, **style):
+    """Draw means over seeds as a line, and their intervals as a band around it.
+
+    A label says where seeds are missing. The page offers what was drawn as CSV.
+
+    Args:
+        axis: ``matplotlib.axes.Axes``.
+        frame: rows of ``intervals.mean_band`` for one curve.
+        x: the column of the horizontal axis.
+        color: a colour, such as ``plots.COLORS["soft"]``.
+        label: what the legend calls the curve.
+        line: matplotlib's format of the line, such as ``"o-"``.
+        floor: the least value that the band shows, for logarithmic axes.
+        **style: further options of the line.
+    """
+    if label is not None and (frame["k"] < frame["K"]).any():
+        label = f"{label} ({', '.join(frame['seeds'].unique())} seeds)"
+    low = frame["low"] if floor is None else frame["low"].clip(lower=floor)
+    axis.plot(frame[x], frame["mean"], line, color=color, label=label, **style)
+    axis.fill_between(frame[x], low, frame["high"], color=color, alpha=0.2, lw=0)
+    _drawn.append(_Drawn(axis, label, x, frame[[x, "mean", "low", "high", "seeds"]]))
+
+
+def curve(axis, frame, x, y, *, color, label=None, line="-", **style):
+    """Draw one column of a frame against another; the page offers both as CSV.
+
+    Args:
+        axis: ``matplotlib.axes.Axes``.
+        frame: a tidy ``pandas.DataFrame``.
+        x: the column of the horizontal axis.
+        y: the column of the vertical axis.
+        color: a colour, such as ``plots.COLORS["ink"]``.
+        label: what the legend calls the curve.
+        line: matplotlib's format of the line; ``"o"`` draws points alone.
+        **style: further options of the line.
+    """
+    axis.plot(frame[x], frame[y], line, color=color, label=label, **style)
+    _drawn.append(_Drawn(axis, label, x, frame[[x, y]].rename(columns={y: "value"})))
+
+
+def paper(axis, points, *, label=None, line="o-", **style):
+    """Draw a paper's own curve in the colour of all papers, under ours.
+
+    Args:
+        axis: ``matplotlib.axes.Axes``.
+        points: ``[[x, y], ...]``, such as a curve of ``published.curves``.
+        label: what the legend calls it.
+        line: matplotlib's format of the line.
+        **style: further options of the line.
+    """
+    look = {"color": COLORS["paper"], "ms": 4, "mfc": "none", "lw": 0.9, "zorder": 1.5}
+    axis.plot(*zip(*points, strict=True), line, label=label, **look | style)
+    frame = pandas.DataFrame(points, columns=["x", "value"])
+    _drawn.append(_Drawn(axis, label or "paper", "x", frame))
+
+
+def rows(**frames):
+    """Name the frames that a figure draws by other means than this room's verbs.
+
+    Args:
+        **frames: frames by the names under which the page offers them as CSV; their
+            columns carry units where they have any.
+
+    Raises:
+        ValueError: a frame is empty, or a column holds arrays.
+    """
+    for name, frame in frames.items():
+        if not len(frame):
+            raise ValueError(f"a figure draws rows, and {name} has none")
+        for column in frame:
+            if frame[column].map(_is_array).any():
+                raise ValueError(
+                    f"{name}: column {column!r} holds arrays, tidy it first"
+                )
+        _named[name] = frame
 
 
 def shades(values, *, start="hard", end="soft"):
@@ -152,23 +229,65 @@ def figure_html(figure):
     return f'<div class="kd-figure" tabindex="0">\n{svg}</div>'
 
 
-def _rows_of_cell(shell):
-    """The data frames that the running cell names, as CSV texts by name: what its figure is drawn from."""
-    names = {
-        node.id
-        for node in ast.walk(ast.parse(_plain(shell.user_ns["In"][-1])))
-        if isinstance(node, ast.Name)
-    }
-    frames = {name: shell.user_ns.get(name) for name in sorted(names)}
-    return {
-        name: frame.to_csv(index=False)
-        for name, frame in frames.items()
-        if isinstance(frame, pandas.DataFrame)
-    }
+class _Drawn(NamedTuple):
+    """What a verb has drawn, until the figure is shown."""
+
+    axis: object
+    label: str
+    x: str
+    frame: pandas.DataFrame
 
 
-def _plain(source):
-    """The cell's source without the lines that only IPython reads (``%magic``, ``!command``)."""
-    return "\n".join(
-        line for line in source.splitlines() if not line.lstrip().startswith(("%", "!"))
+_drawn = []
+_named = {}
+
+
+def _rows_of_figure():
+    """What the figure of this cell was drawn from, as CSV texts by name; once.
+
+    Tables are named by the labels of their axes, which hold the units.
+    """
+    tables = {}
+    for one in _drawn:
+        across, upward = _label(one.axis, "x") or one.x, _label(one.axis, "y")
+        named = {
+            "curve": one.label,
+            "panel": one.axis.get_title(loc="left") or one.axis.get_title(),
+        }
+        frame = one.frame.rename(columns={one.x: across, "value": upward or "value"})
+        of = f" of {upward}" if upward else ""
+        frame = frame.rename(columns={name: name + of for name in _OF_A_BAND})
+        named = {name: text for name, text in named.items() if text}
+        name = _slug(f"{upward or 'values'} against {across}")
+        tables.setdefault(name, []).append(frame.assign(**named))
+    texts = {
+        name: pandas.concat(parts, ignore_index=True).to_csv(index=False)
+        for name, parts in tables.items()
+    }
+    texts |= {name: frame.to_csv(index=False) for name, frame in _named.items()}
+    _drawn.clear()
+    _named.clear()
+    return texts
+
+
+_OF_A_BAND = ("mean", "low", "high")
+
+
+def _label(axis, which):
+    """An axis's label, or that of the panel which it shares."""
+    text = getattr(axis, f"get_{which}label")()
+    if text or axis.figure is None:
+        return text
+    shared = getattr(axis, f"get_shared_{which}_axes")()
+    others = [one for one in axis.figure.axes if shared.joined(axis, one)]
+    return next(
+        filter(None, (getattr(one, f"get_{which}label")() for one in others)), ""
     )
+
+
+def _slug(text):
+    return re.sub(r"[^a-z0-9]+", "-", text.lower()).strip("-")
+
+
+def _is_array(value):
+    return hasattr(value, "__len__") and not isinstance(value, str)

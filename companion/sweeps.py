@@ -1,22 +1,26 @@
-"""A function over settings and seeds: one durable row each, computed once, on one machine or a cluster.
+"""A function over settings and seeds: one durable row each, computed once, on one
+machine or a cluster.
 
-``python -m companion.engine.cluster serve -- COMMAND`` runs a command whose sweeps share one local cluster.
-"""
+``python -m companion.engine.cluster serve -- COMMAND`` runs a command whose sweeps
+share one local cluster. """
 
 import inspect
 import itertools
+import json
 import os
 import sys
 from pathlib import Path
 
+import numpy
 import pandas
 
-from companion.engine import cluster, codekeys, dispatch, rowprocess, rows
+from companion.engine import codekeys, dispatch, rowprocess, rows
 from kdlib import places
 
 
 def grid(**values):
-    """The product of the given values as a list of settings, the last name running fastest.
+    """The product of the given values as a list of settings, the last name running
+    fastest.
 
     Args:
         **values: an iterable of values for each name.
@@ -38,8 +42,59 @@ def grid(**values):
     ]
 
 
+def tidy(rows, names, **axes):
+    """The array columns of a sweep as a tidy frame that still knows which rows failed.
+
+    Args:
+        rows: a frame of :func:`run_sweep`, or rows selected from it.
+        names: the column to lay out, or a list of columns whose arrays have one shape.
+        **axes: for each axis of the arrays, in their order, its name and the values
+            along it.
+
+    Returns:
+        A frame with a row for each row of the sweep and combination of the axes'
+        values. Its columns are the settings that are single values, ``seed``, the axes
+        and ``names``. Means over it (``intervals.mean_band``) say where seeds are
+        missing.
+
+    Raises:
+        ValueError: an array's shape is not that of the axes.
+
+    Example:
+        >>> rows = pandas.DataFrame({"seed": [0, 1], "risk": [[0.5, 0.25], [0.5, 0.75]]})
+        >>> tidy(rows, "risk", n=[10, 20])["risk"].tolist()
+        [0.5, 0.25, 0.5, 0.75]
+    """
+    names = [names] if isinstance(names, str) else list(names)
+    shape = tuple(len(values) for values in axes.values())
+    for name in names:
+        for array in rows[name]:
+            if numpy.shape(array) != shape:
+                wanted = ", ".join(f"{axis} {len(axes[axis])}" for axis in axes)
+                raise ValueError(
+                    f"{name} must have the shape {shape} of its axes ({wanted}), got "
+                    f"{numpy.shape(array)}"
+                )
+    cells = pandas.MultiIndex.from_product(axes.values(), names=list(axes))
+    kept = [name for name in rows.columns if _is_single(rows[name])]
+    kept = [name for name in kept if name not in ("device", "seconds", *names, *axes)]
+    frame = rows[kept].loc[rows.index.repeat(len(cells))].reset_index(drop=True)
+    for axis in axes:
+        frame[axis] = numpy.tile(cells.get_level_values(axis), len(rows))
+    for name in names:
+        arrays = [numpy.ravel(array) for array in rows[name]]
+        frame[name] = numpy.concatenate(arrays) if arrays else []
+    frame.attrs = {
+        "failed": rows.attrs.get("failed", []),
+        "axes": {axis: list(values) for axis, values in axes.items()},
+        "finished": rows.attrs.get("finished", len(rows)) * len(cells),
+    }
+    return frame
+
+
 def store(name):
-    """The folder of a sweep's rows: ``$KDLIB_ROWS/name``, or in the user's cache folder where that is not set."""
+    """The folder of a sweep's rows: ``$KDLIB_ROWS/name``, or in the user's cache folder
+    where that is not set."""
     return places.rows() / name
 
 
@@ -50,32 +105,42 @@ def run_sweep(
     store,
     seeds,
     data=None,
+    source=None,
     batched=False,
     time_limit=None,
     retry_failed=None,
 ):
-    """Computes ``run(seed, **setting)`` for every setting and seed that the store does not hold yet.
+    """Computes ``run(seed, **setting)`` for every setting and seed that the store does
+    not hold yet.
 
-    A finished row is on disk before it counts. Its key is the setting, the seed, the code that ``run`` reaches, the
-    bytes of ``data``, device type, dtype and the versions of torch, numpy and scipy; rows with other keys are left
-    alone. A row that raises is kept with its traceback, printed, and tried again on request only; one that returns
-    NaN is a row like any other.
+    A finished row is on disk before it counts. Its key is the setting, the seed, the
+    code that ``run`` reaches, the bytes of ``data``, device type, dtype and the
+    versions of torch, numpy and scipy; rows with other keys are left alone. A row that
+    raises is kept with its traceback, printed, and tried again on request only; one
+    that returns NaN is a row like any other.
 
     Args:
-        run: ``run(seed, **setting) -> dict`` of numbers, texts, lists of these, arrays or tensors; with
-            ``batched=True``, ``run(seeds, **setting) -> list`` of such dicts, one a seed.
+        run: ``run(seed, **setting) -> dict`` of numbers, texts, lists of these, arrays
+            or tensors; with ``batched=True``, ``run(seeds, **setting) -> list`` of such
+            dicts, one a seed.
         settings: list of dicts with plain values.
         store: folder of the rows, see :func:`store`.
         seeds: an int K for the seeds 0 to K - 1, or the seeds.
-        data: dict of arrays and CPU tensors; the workers get it once, ``run`` as the keyword ``data``.
+        data: dict of arrays and CPU tensors; the workers get it once, ``run`` as the
+            keyword ``data``.
+        source: the image set behind ``data``, with a ``name`` and a ``checksum``, which
+            the store and the page's head name.
         batched: all missing seeds of a setting in one call.
-        time_limit: seconds that a row may take, in (0, inf); by default ``$KDLIB_TIME_LIMIT`` or none.
-        retry_failed: compute rows that failed before again; by default whether ``KDLIB_RETRY`` is 1.
+        time_limit: seconds that a row may take, in (0, inf); by default
+            ``$KDLIB_TIME_LIMIT`` or none.
+        retry_failed: compute rows that failed before again; by default whether
+            ``KDLIB_RETRY`` is 1.
 
     Returns:
-        A frame with a row for each finished (setting, seed) in the order asked. Its columns are the setting's names,
-        ``seed``, what ``run`` returned (tensors as numpy arrays), and ``seconds``. ``frame.attrs["failed"]`` lists the
-        rows that failed.
+        A frame with a row for each finished (setting, seed) in the order asked. Its
+        columns are the setting's names, ``seed``, what ``run`` returned (tensors as
+        numpy arrays), and ``seconds``. ``frame.attrs["failed"]`` lists the rows that
+        failed.
 
     Raises:
         ValueError: for settings, seeds or data that cannot be run or keyed.
@@ -86,6 +151,7 @@ def run_sweep(
     settings = _checked_settings(settings, run, seeds, data, batched)
     time_limit, retry_failed = _from_environment(time_limit, retry_failed)
     sweep, others = _identity(run, data, batched)
+    sweep["source"] = source and {"name": source.name, "checksum": source.checksum}
     tasks = {}  # what to compute, by the row's key
     for setting in settings:
         device = _device_type(setting, run)
@@ -102,7 +168,7 @@ def run_sweep(
             "settings and seeds must differ from each other, got one twice"
         )
     state = dispatch.known(store, tasks)
-    _tell_found(state)
+    found = {key: row["seconds"] for key, row in state["done"].items()}
     if retry_failed:
         state["failed"].clear()
     if dispatch.missing(state):
@@ -117,20 +183,25 @@ def run_sweep(
             },
         }
         dispatch.compute(state, sweep, cargo, time_limit)
-    return _frame(state, sweep)
+    failed = _failed(state)
+    _tell(store, tasks, found, failed, sweep["source"])
+    return _frame(state, failed, sweep)
 
 
 def recorded(store, run):
-    """The newest rows of a store whatever their key, for rows that another machine made.
+    """The newest rows of a store whatever their key, for rows that another machine
+    made.
 
     Args:
         store: a folder, such as one under ``book/recorded``.
         run: the function that would compute them now.
 
     Returns:
-        A frame as from :func:`run_sweep`, the settings as they are written in the store. ``frame.attrs`` says what the
-        rows are: ``machines``, ``devices``, ``versions``, the ``constants`` that they were made with, and ``code``,
-        which is ``this code`` where ``run`` and what it reaches are as they were for all rows and ``older code`` else.
+        A frame as from :func:`run_sweep`, the settings as they are written in the
+        store. ``frame.attrs`` says what the
+        rows are: ``machines``, ``devices``, ``versions``, the ``constants`` that they
+        were made with, and ``code``, which is ``this code`` where ``run`` and what it
+        reaches are as they were for all rows and ``older code`` else.
 
     Raises:
         ValueError: if the store holds no finished row.
@@ -171,7 +242,7 @@ def recorded(store, run):
         "finished": len(table),
         "code": "this code" if is_this else "older code",
     }
-    return _tidy(table, attrs)
+    return _with_attrs(table, attrs)
 
 
 def _checked_seeds(seeds):
@@ -222,19 +293,29 @@ def _from_environment(time_limit, retry_failed):
     ) == "1" if retry_failed is None else retry_failed
 
 
-def _tell_found(state):
-    """Adds to the file that ``KDLIB_REUSED`` names a line for each row: its key, and its seconds if it was there."""
-    if path := os.environ.get("KDLIB_REUSED"):
-        found = {
-            key: state["done"].get(key, {"seconds": 0.0})["seconds"]
-            for key in state["tasks"]
-        }
-        with open(path, "a", encoding="utf-8") as file:
-            file.writelines(f"{key} {seconds}\n" for key, seconds in found.items())
+def _tell(store, tasks, found, failed, source):
+    """Adds a line on this sweep to the file that ``KDLIB_SWEEPS`` names.
+
+    Its fields: ``store``, the number of rows ``asked`` for, the seconds of the rows
+    that were ``found`` by their keys, the rows that ``failed``, and the ``source``.
+    """
+    path = os.environ.get("KDLIB_SWEEPS")
+    if not path:
+        return
+    failed = [
+        {"setting": {k: str(v) for k, v in row["setting"].items()}}
+        | {name: row[name] for name in ("seed", "error")}
+        for row in failed
+    ]
+    line = {"store": Path(store).name, "asked": len(tasks), "found": found}
+    line |= {"failed": failed, "source": source}
+    with open(path, "a", encoding="utf-8") as file:
+        file.write(json.dumps(line) + "\n")
 
 
 def _identity(run, data, batched):
-    """What all rows of a sweep have in common, as it is written into the store; and the modules to send along."""
+    """What all rows of a sweep have in common, as it is written into the store; and the
+    modules to send along."""
     torch = sys.modules.get("torch")
     code = codekeys.code_of(run)
     common = {
@@ -256,7 +337,8 @@ def _identity(run, data, batched):
 
 
 def _device_type(setting, run):
-    """The type of the device that a row runs on: that of ``device`` in the setting or among the globals of ``run``."""
+    """The type of the device that a row runs on: that of ``device`` in the setting or
+    among the globals of ``run``."""
     reads = inspect.getclosurevars(inspect.unwrap(run))
     reads = {**reads.globals, **reads.nonlocals, **setting}
     given = [
@@ -273,7 +355,8 @@ def _device_type(setting, run):
 
 
 def _pickled(run, others):
-    """The function as this process has it; functions of modules that a worker may not have travel by value."""
+    """The function as this process has it; functions of modules that a worker may not
+    have travel by value."""
     import cloudpickle
 
     others = [sys.modules[name] for name in others]
@@ -297,52 +380,52 @@ def _shipped(data):
     }
 
 
-def _frame(state, sweep):
-    table, machines = [], set()
+def _failed(state):
+    """The rows that failed, each with setting, seed, error and traceback; printed,
+    too."""
+    failed = []
+    for key, task in state["tasks"].items():
+        if key in state["failed"]:
+            record = state["failed"][key]
+            row = {name: task[name] for name in ("setting", "seed")}
+            row |= {name: record[name] for name in ("error", "traceback")}
+            failed.append(row)
+            print(f"row failed: {_name(row)}: {row['error']}")
+    return failed
+
+
+def _frame(state, failed, sweep):
+    table = []
+    machines = set()
     for key, task in state["tasks"].items():
         record = state["done"].get(key)
         if record is not None:
-            table.append(
-                {
-                    **task["setting"],
-                    "seed": task["seed"],
-                    **rows.decode(state["folder"], record["values"]),
-                    "seconds": record["seconds"],
-                }
-            )
+            values = rows.decode(state["folder"], record["values"])
+            named = {**task["setting"], "seed": task["seed"]}
+            table.append({**named, **values, "seconds": record["seconds"]})
             machines.add(record["machine"])
-    failed = [
-        {
-            "setting": task["setting"],
-            "seed": task["seed"],
-            "error": state["failed"][key]["error"],
-            "traceback": state["failed"][key]["traceback"],
-        }
-        for key, task in state["tasks"].items()
-        if key in state["failed"]
-    ]
-    for row in failed:
-        print(f"row failed: {_name(row)}: {row['error']}")
     if not table:
         raise RuntimeError(
-            f"all {len(failed)} rows failed; the first, {_name(failed[0])}:\n{failed[0]['traceback']}"
+            f"all {len(failed)} rows failed; the first, {_name(failed[0])}:\n"
+            f"{failed[0]['traceback']}"
         )
-    attrs = {
-        "failed": failed,
-        "finished": len(table),
-        "machines": sorted(machines),
-        "sweep": sweep["sweep"],
-    }
-    return _tidy(table, attrs)
+    attrs = {"failed": failed, "finished": len(table), "machines": sorted(machines)}
+    return _with_attrs(table, attrs | {"sweep": sweep["sweep"]})
 
 
-def _tidy(table, attrs):
+def _with_attrs(table, attrs):
     frame = pandas.DataFrame(table)
-    frame["seconds"] = frame.pop(
-        "seconds"
-    )  # last, also where rows have different names
+    seconds = frame.pop("seconds")
+    frame["seconds"] = seconds  # last, also where rows have different names
     frame.attrs = attrs
     return frame
+
+
+def _is_single(column):
+    """Whether a column holds one number, text or nothing in each row."""
+    return all(
+        not hasattr(value, "__len__") or isinstance(value, str) for value in column
+    )
 
 
 def _name(row):

@@ -1,5 +1,7 @@
-"""An estimate with its interval over seeds: means, power laws, any smooth function of means."""
+"""An estimate with its interval over seeds: means, power laws, any smooth function of
+means."""
 
+import itertools
 from typing import NamedTuple
 
 import numpy
@@ -8,9 +10,13 @@ import torch
 from scipy import stats
 from scipy.special import stdtrit
 
-Interval = NamedTuple(
-    "Interval", [("value", torch.Tensor), ("low", torch.Tensor), ("high", torch.Tensor)]
-)
+
+class Interval(NamedTuple):
+    """An estimate and its interval, tensors of one shape."""
+
+    value: torch.Tensor
+    low: torch.Tensor
+    high: torch.Tensor
 
 
 class Exponent(NamedTuple):
@@ -22,73 +28,97 @@ class Exponent(NamedTuple):
 
 
 def mean_band(frame, by, value, level=0.95):
-    """Means over seeds with their Student t intervals: mean ± t(level, k - 1) · s / √k over k finished seeds.
+    r"""Means over seeds with their Student t intervals.
 
-    A mean over fewer seeds than asked says so: failed rows of the sweep count as asked, and so do rows whose value is
-    NaN, which makes the mean NaN.
+    .. math:: \bar y \pm t_{k-1}\, s / \sqrt k
+
+    over the k seeds that finished, with s their standard deviation. A mean over fewer
+    seeds than asked says so: a row of the sweep that failed counts as asked in each
+    group that it belongs to, and so does a row whose value is NaN, which makes the mean
+    NaN.
 
     Args:
-        frame: from :func:`run_sweep`, or rows selected from it.
-        by: the names of the settings that tell the means apart, or one name.
+        frame: rows of a sweep, one for each seed and group, with ``frame.attrs`` as
+            ``sweeps.run_sweep`` or ``sweeps.tidy`` left them; or any tidy frame.
+        by: the names of the columns that tell the groups apart, or one name.
         value: the name of the averaged column.
         level: coverage of the interval, in (0, 1).
 
     Returns:
-        A frame with ``by``, ``mean``, ``low``, ``high``, the integers ``k`` and ``K``, and ``seeds``: the text
-        ``k of K`` where k < K, else ``K``.
+        A frame with ``by``, ``mean``, ``low``, ``high``, the integers ``k`` and ``K``,
+        and ``seeds``: the text ``k of K`` where k < K, else ``K``.
 
     Raises:
-        ValueError: if ``level`` is outside (0, 1).
+        ValueError: ``level`` is outside (0, 1).
+
+    Example:
+        >>> rows = pandas.DataFrame({"n": [1, 1, 1], "risk": [0.1, 0.2, 0.3]})
+        >>> mean_band(rows, "n", "risk").round(3).values.tolist()
+        [[1, 0.2, -0.048, 0.448, 3, 3, '3']]
+
+    Source: Student 1908.
     """
     if not 0 < level < 1:
         raise ValueError(f"level must be in (0, 1), got {level}")
     by = [by] if isinstance(by, str) else list(by)
-    groups = {
-        key: group[value].to_numpy(dtype=float)
-        for key, group in frame.groupby(by, sort=False, dropna=False)
-    }
-    lost = [
-        tuple(row["setting"].get(name, row["seed"]) for name in by)
-        for row in frame.attrs.get("failed", [])
-    ]
-    if len(frame) == frame.attrs.get(
-        "finished"
-    ):  # in a selection a group without any row was left out on purpose
-        groups = {
-            **groups,
-            **{key: numpy.empty(0) for key in lost if key not in groups},
-        }
+    groups = {}
+    for key, group in frame.groupby(by, sort=False, dropna=False):
+        groups[key] = group[value].to_numpy(dtype=float)
+    failed = frame.attrs.get("failed", [])
+    if len(frame) == frame.attrs.get("finished"):
+        for key in _groups_of_failed(failed, by, frame.attrs.get("axes", {})):
+            groups.setdefault(key, numpy.empty(0))
     table = []
     for key, values in groups.items():
-        k, K = int(numpy.isfinite(values).sum()), len(values) + lost.count(key)
-        with numpy.errstate(invalid="ignore"):  # infinite values have no deviation
-            mean = values.mean() if len(values) else numpy.nan
-            half = (
-                stdtrit(k - 1, (1 + level) / 2) * values.std(ddof=1) / k**0.5
-                if k > 1
-                else numpy.nan
-            )
-        table.append(
-            {
-                **dict(zip(by, key)),
-                "mean": mean,
-                "low": mean - half,
-                "high": mean + half,
-                "k": k,
-                "K": K,
-                "seeds": str(K) if k == K else f"{k} of {K}",
-            }
-        )
+        group = dict(zip(by, key))
+        k = int(numpy.isfinite(values).sum())
+        K = len(values) + sum(_belongs(row, group) for row in failed)
+        mean, half = _mean_and_half_width(values, k, level)
+        band = {"mean": mean, "low": mean - half, "high": mean + half, "k": k, "K": K}
+        table.append(group | band | {"seeds": str(K) if k == K else f"{k} of {K}"})
     return pandas.DataFrame(table)
 
 
+def _belongs(failed_row, group):
+    """Whether a row that failed belongs to a group; a column that is no setting of the
+    sweep does not tell, as the row would have had a value in each."""
+    known = failed_row["setting"] | {"seed": failed_row["seed"]}
+    return all(known[name] == group[name] for name in group if name in known)
+
+
+def _groups_of_failed(failed, by, axes):
+    """The groups of rows that failed, where setting, seed and axes name them in full.
+
+    In a selection of rows a group without any may have been left out on purpose: only a
+    whole frame is asked.
+    """
+    for row in failed:
+        known = {name: [value] for name, value in row["setting"].items()}
+        known |= {"seed": [row["seed"]]} | axes
+        if all(name in known for name in by):
+            yield from itertools.product(*(known[name] for name in by))
+
+
+def _mean_and_half_width(values, k, level):
+    if not len(values):
+        return numpy.nan, numpy.nan
+    with numpy.errstate(invalid="ignore"):  # infinite values have no deviation
+        mean = values.mean()
+        if k < 2:
+            return mean, numpy.nan
+        quantile = stdtrit(k - 1, (1 + level) / 2)
+        return mean, quantile * values.std(ddof=1) / k**0.5
+
+
 def jackknife(statistic, runs, *, level=0.95):
-    r"""A statistic of all runs and its interval over them, by leaving out one run at a time.
+    r"""A statistic of all runs and its interval over them, by leaving out one run at a
+    time.
 
     .. math:: s^2 = \frac{R - 1}{R} \sum_{r=1}^R \Bigl(\theta_{-r} - \frac1R \sum_q \theta_{-q}\Bigr)^2, \qquad
               \theta \pm t_{R-1}\, s
 
-    A logarithm of a mean has no standard error of its own; this is that of any smooth function of means.
+    A logarithm of a mean has no standard error of its own; this is that of any smooth
+    function of means.
 
     Args:
         statistic: function of a tensor ``(runs, …)``.
@@ -120,10 +150,11 @@ def jackknife(statistic, runs, *, level=0.95):
 def power_law_exponent(sizes, values, *, confidence=0.95):
     r"""Slope b of :math:`\ln v = a + b \ln n`, with Student's t-interval over the runs.
 
-    Each run gives its own least-squares slope :math:`b_r`; the estimate is their mean :math:`\bar b` (the slope of the
-    mean logarithm), and the interval :math:`\bar b \pm t_{R-1} s / \sqrt R` with s the standard deviation of the R
-    slopes. It is negative where v falls; the rate that papers quote is −b. The interval says how far new runs would
-    move the slope, not whether a straight line fits.
+    Each run gives its own least-squares slope :math:`b_r`; the estimate is their mean
+    :math:`\bar b` (the slope of the mean logarithm), and the interval :math:`\bar b \pm
+    t_{R-1} s / \sqrt R` with s the standard deviation of the R slopes. It is negative
+    where v falls; the rate that papers quote is −b. The interval says how far new runs
+    would move the slope, not whether a straight line fits.
 
     Args:
         sizes: tensor of shape ``(k,)``, k >= 2 different sample sizes, > 0.
@@ -134,9 +165,11 @@ def power_law_exponent(sizes, values, *, confidence=0.95):
         ``Exponent(exponent, low, high)``; low and high are NaN for a single run.
 
     Raises:
-        ValueError: shapes do not match, fewer than two sizes, or a size or value that has no logarithm.
+        ValueError: shapes do not match, fewer than two sizes, or a size or value that
+            has no logarithm.
 
-    Source: Ji & Zhu 2020, Fig. 2 left and Section S2; the fit is ours, theirs is not published.
+    Source: Ji & Zhu 2020, Fig. 2 left and Section S2; the fit is ours, theirs is not
+    published.
     """
     sizes, values = torch.as_tensor(sizes).double(), torch.as_tensor(values).double()
     if (

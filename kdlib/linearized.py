@@ -14,31 +14,38 @@ NUMBER = 8  # bytes of a float64
 
 
 class LinearizedStudent(nn.Module):
-    r"""A wide student, linear in its weights and trained to the end on the first n of N samples, for every n up to N.
+    r"""A wide student, linear in its weights and trained to the end on the first n of N
+    samples, for every n up to N.
 
     .. math::
         \Delta_{\hat w} = \phi(X)\, \Theta_n^{-1} \Delta_z, \qquad
         \langle a, b \rangle_{\Theta_n} = a^\top \Theta_n^{-1} b = \sum_{i \le n} (L^{-1} a)_i\, (L^{-1} b)_i
 
-    L is the Cholesky factor of the whole Gram matrix :math:`\Theta_N = L L^\top`. The leading n × n block of L is the
-    factor of :math:`\Theta_n`, and a triangular solve goes from the top, so its first n entries are those of the
-    student of n samples: norms, inner products and outputs at every n are running sums over one solve. The
-    factorisation takes N³ / 3 multiplications, a target N² / 2 more, a test point N² / 2 more.
+    L is the Cholesky factor of the whole Gram matrix :math:`\Theta_N = L L^\top`. The
+    leading n × n block of L is the factor of :math:`\Theta_n`, and a triangular solve
+    goes from the top, so its first n entries are those of the student of n samples:
+    norms, inner products and outputs at every n are running sums over one solve. The
+    factorisation takes N³ / 3 multiplications, a target N² / 2 more, a test point N² /
+    2 more.
 
-    Targets are logit *changes*, :math:`\Delta_z = z - z_0` with :math:`z_0` the student's outputs at its
-    initialisation, not the logits z themselves. All arithmetic is float64, on the device of ``gram``.
+    Targets are logit *changes*, :math:`\Delta_z = z - z_0` with :math:`z_0` the
+    student's outputs at its initialisation, not the logits z themselves. All arithmetic
+    is float64, on the device of ``gram``.
 
     Args:
-        gram: kernel of the samples in the order in which they are added, ``(n, n)``, symmetric positive definite.
-        in_place: overwrite ``gram``, which must be float64, with its factor: then there is one n × n matrix (800 MB
-            at n = 10,000) instead of two. ``gram`` is lost.
+        gram: kernel of the samples in the order in which they are added, ``(n, n)``,
+            symmetric positive definite.
+        in_place: overwrite ``gram``, which must be float64, with its factor: then there
+            is one n × n matrix (800 MB at n = 10,000) instead of two. ``gram`` is lost.
 
     Raises:
-        ValueError: ``gram`` is not such a matrix; inputs that are duplicates for the kernel are named (see
-            ``kernels.cholesky``).
-        MemoryError: the copy of ``gram`` does not fit; see :func:`memory_needed` to ask before there is a ``gram``.
+        ValueError: ``gram`` is not such a matrix; inputs that are duplicates for the
+            kernel are named (see ``kernels.cholesky``).
+        MemoryError: the copy of ``gram`` does not fit; see :func:`memory_needed` to ask
+            before there is a ``gram``.
 
-    Source: Ji & Zhu 2020, Section 2, Eq. 4, where the direct solution is called impractical (in feature space it is).
+    Source: Ji & Zhu 2020, Section 2, Eq. 4, where the direct solution is called
+    impractical (in feature space it is).
     """
 
     def __init__(self, gram, *, in_place=False):
@@ -52,18 +59,22 @@ class LinearizedStudent(nn.Module):
         self.register_buffer("factor", kernels.cholesky(gram, in_place=in_place))
 
     def whiten(self, targets):
-        r"""Coordinates :math:`v = L^{-1} \Delta_z` of the weight change in the orthonormal basis that the samples span.
+        r"""Coordinates :math:`v = L^{-1} \Delta_z` of the weight change in the
+        orthonormal basis that the samples span.
 
-        The n-th basis vector is the part of sample n's features that no earlier sample has.
+        The n-th basis vector is the part of sample n's features that no earlier sample
+        has.
 
         Args:
             targets: logit changes, ``(n,)`` or ``(n, k)``.
 
         Returns:
-            float64 tensor of the same shape; its first n rows belong to the student of the first n samples.
+            float64 tensor of the same shape; its first n rows belong to the student of
+            the first n samples.
 
         Raises:
-            ValueError: the first dimension is not that of the Gram matrix, or there are more than two.
+            ValueError: the first dimension is not that of the Gram matrix, or there are
+                more than two.
 
         Source: Golub & Van Loan, Matrix Computations, Section 4.2.
         """
@@ -86,7 +97,8 @@ class LinearizedStudent(nn.Module):
             targets: logit changes, ``(n,)`` or ``(n, k)``.
 
         Returns:
-            float64 tensor of the same shape; row i is the norm after i + 1 samples. It never falls.
+            float64 tensor of the same shape; row i is the norm after i + 1 samples. It
+            never falls.
 
         Raises:
             ValueError: see :meth:`whiten`.
@@ -96,19 +108,24 @@ class LinearizedStudent(nn.Module):
         return self.whiten(targets).square_().cumsum(0).sqrt_()
 
     def inner(self, first, second):
-        r"""Inner product of two weight changes, :math:`a^\top \Theta_n^{-1} b`, at every sample size.
+        r"""Inner product of two weight changes, :math:`a^\top \Theta_n^{-1} b`, at
+        every sample size.
 
         Args:
             first: logit changes a, ``(n,)`` or ``(n, k)``.
-            second: logit changes b, ``(n,)`` or ``(n, k)``; one of the two may have k where the other has none.
+            second: logit changes b, ``(n,)`` or ``(n, k)``; one of the two may have k
+                where the other has none.
 
         Returns:
-            float64 tensor, ``(n,)`` or ``(n, k)``; row i belongs to the first i + 1 samples.
+            float64 tensor, ``(n,)`` or ``(n, k)``; row i belongs to the first i + 1
+            samples.
 
         Raises:
-            ValueError: see :meth:`whiten`; or the two have a different number k of targets.
+            ValueError: see :meth:`whiten`; or the two have a different number k of
+                targets.
 
-        Source: Ji & Zhu 2020, Section 5, where it is written with the kernel as its index.
+        Source: Ji & Zhu 2020, Section 5, where it is written with the kernel as its
+        index.
         """
         if first.ndim == second.ndim == 2 and first.shape[1] != second.shape[1]:
             raise ValueError(
@@ -123,14 +140,16 @@ class LinearizedStudent(nn.Module):
         return (a * b).cumsum(0)
 
     def oracle_angles(self, targets, zero_targets):
-        r"""Angle between student and oracle at every sample size, both less the zero function's weight change.
+        r"""Angle between student and oracle at every sample size, both less the zero
+        function's weight change.
 
         .. math:: \bar\alpha_n = \bar\alpha(\Delta_{w_*} - \Delta_{w_z},\, \Delta_{\hat w, n} - \Delta_{w_z}), \qquad
                   \Delta_{\hat w, n} = P_n \Delta_{w_*}
 
-        The oracle and the zero function are the students of all n samples; with the test points among the last of
-        them Theorem 1 holds exactly on those points. Without the zero function (targets of zeros) the cosine is
-        :math:`\|\Delta_{\hat w, n}\| / \|\Delta_{w_*}\|`, Eq. 9, and falls with n.
+        The oracle and the zero function are the students of all n samples; with the
+        test points among the last of them Theorem 1 holds exactly on those points.
+        Without the zero function (targets of zeros) the cosine is :math:`\|\Delta_{\hat
+        w, n}\| / \|\Delta_{w_*}\|`, Eq. 9, and falls with n.
 
         Args:
             targets: the oracle's logit changes, ``(n,)``.
@@ -154,23 +173,27 @@ class LinearizedStudent(nn.Module):
         )  # not acos: exact near 0
 
     def predict(self, cross_gram, targets, sizes=None):
-        r"""The student's outputs on test points, less its outputs there at initialisation, at the sizes asked for.
+        r"""The student's outputs on test points, less its outputs there at
+        initialisation, at the sizes asked for.
 
         .. math:: f_n(x) - f(x; w_0) = \Theta(x, X_n)\, \Theta_n^{-1} \Delta_z
 
-        Add :math:`f(x; w_0)` to get logits. Beside the result it holds a block of 512 test points, 512 · n numbers;
-        the result has a number for every size, test point and target.
+        Add :math:`f(x; w_0)` to get logits. Beside the result it holds a block of 512
+        test points, 512 · n numbers; the result has a number for every size, test point
+        and target.
 
         Args:
             cross_gram: kernel between t test points and the samples, ``(t, n)``.
             targets: logit changes, ``(n,)`` or ``(n, k)``.
-            sizes: the sample sizes, a sequence of integers in 1 … n that grows; every size from 1 to n by default.
+            sizes: the sample sizes, a sequence of integers in 1 … n that grows; every
+                size from 1 to n by default.
 
         Returns:
             float64 tensor, ``(sizes, t)`` or ``(sizes, t, k)``.
 
         Raises:
-            ValueError: a shape does not fit the Gram matrix, or sizes are out of range or do not grow.
+            ValueError: a shape does not fit the Gram matrix, or sizes are out of range
+                or do not grow.
             MemoryError: the result does not fit.
 
         Source: Ji & Zhu 2020, Section 2, Eq. 4; Lee et al. 2019, Eq. 8.
@@ -209,14 +232,46 @@ class LinearizedStudent(nn.Module):
                 outputs[row, start : start + BLOCK], low = total, size
         return outputs.reshape(len(sizes), t, *targets.shape[1:])
 
+    def predict_later(self, whitened, start, size):
+        r"""Outputs on later samples of the pool, less those at initialisation.
+
+        .. math:: f_n(x_j) - f(x_j; w_0) = \sum_{i \le n} L_{ji}\, v_i,
+                  \qquad v = L^{-1} \Delta_z
+
+        Row j of L holds the coordinates of sample j's features in the basis in which v
+        holds the weight change, so a student of the first n samples has its outputs on
+        the others without a kernel to them and without another solve. A sample that the
+        student has seen (j ≤ n) gets its own target.
+
+        Args:
+            whitened: v, ``(n,)`` or ``(n, k)``, see :meth:`whiten`.
+            start: first sample of interest, counted from 0: the test points of a pool.
+            size: number n of samples that the student has seen, from the first on.
+
+        Returns:
+            float64 tensor, ``(N - start,)`` or ``(N - start, k)``.
+
+        Raises:
+            ValueError: ``start`` or ``size`` lies outside the pool.
+
+        Source: Ji & Zhu 2020, Section 2, Eq. 4, in the basis of :meth:`whiten`.
+        """
+        N = len(self.factor)
+        if not (0 <= start < N and 1 <= size <= N):
+            raise ValueError(
+                f"start must be in 0 … {N - 1} and size in 1 … {N}, got {start} and {size}"
+            )
+        return self.factor[start:, :size] @ whitened[:size]
+
 
 def memory_needed(
     samples, *, targets=1, test_points=0, sizes=1, in_place=True, device="cpu"
 ):
-    """Bytes that a student of so many samples takes, before anything is allocated; an error where they are not free.
+    """Bytes that a student of so many samples takes, before anything is allocated; an
+    error where they are not free.
 
-    8 (n² (2 unless in place) + 3 n k + 512 n + t n + s t k): Gram matrix, targets with their solves, a block, the
-    kernel of the test points, the outputs there.
+    8 (n² (2 unless in place) + 3 n k + 512 n + t n + s t k): Gram matrix, targets with
+    their solves, a block, the kernel of the test points, the outputs there.
 
     Args:
         samples: n, at least 1.
@@ -231,7 +286,8 @@ def memory_needed(
 
     Raises:
         ValueError: samples below 1.
-        MemoryError: more than is free on the device; the line says how much is needed and free, and the largest n.
+        MemoryError: more than is free on the device; the line says how much is needed
+            and free, and the largest n.
 
     Source: sizes of the tensors above.
     """
@@ -266,7 +322,8 @@ def _require(size, device, what, hint=""):
 
 
 def _free_memory(device):
-    """Bytes that can be allocated on a device: what the machine has left, or a container's limit where that is lower."""
+    """Bytes that can be allocated on a device: what the machine has left, or a
+    container's limit where that is lower."""
     if torch.device(device).type == "cuda":
         free, _ = torch.cuda.mem_get_info(device)
         return (

@@ -1,9 +1,10 @@
-"""What a computed row depends on, as short texts: the definitions that make it, their constants, its data.
+"""What a computed row depends on, as short texts: the definitions that make it, their
+constants, its data.
 
-Two rows with the same key are the same number. A key holds the functions, classes and constants that ``run``
-reaches, followed by name through the packages' faces, and never whole files: a changed formula changes the key, and
-a changed docstring, comment or line break does not, nor does anything that ``run`` does not reach.
-"""
+Two rows with the same key are the same number. A key holds the functions, classes and
+constants that ``run`` reaches, followed by name through the packages' faces, and never
+whole files: a changed formula changes the key, and a changed docstring, comment or line
+break does not, nor does anything that ``run`` does not reach. """
 
 import ast
 import dis
@@ -41,8 +42,10 @@ class Code(NamedTuple):
 
     Attributes:
         digest: one digest over all reached definitions.
-        constants: descriptions of the reached values that are no functions, classes or modules, by name.
-        definitions: digests of the reached definitions of ``kdlib`` and ``companion``, by their full names.
+        constants: descriptions of the reached values that are no functions, classes or
+            modules, by name.
+        definitions: digests of the reached definitions of ``kdlib`` and ``companion``,
+            by their full names.
         others: names of reached modules that are neither of the two nor the notebook.
     """
 
@@ -53,7 +56,8 @@ class Code(NamedTuple):
 
 
 def digest(description):
-    """32 hexadecimal digits over the JSON text of ``description`` (lists, dicts, texts and numbers)."""
+    """32 hexadecimal digits over the JSON text of ``description`` (lists, dicts, texts
+    and numbers)."""
     text = json.dumps(description, sort_keys=True, separators=(",", ":"))
     return hashlib.blake2b(text.encode(), digest_size=16).hexdigest()
 
@@ -61,9 +65,11 @@ def digest(description):
 def code_of(run):
     """The :class:`Code` that a function reaches.
 
-    These are the functions, classes and constants that it reads as globals or from an enclosing function, in the
-    notebook or in any module that is not an installed package, and what these read in turn. An attribute of a module
-    stands for itself, wherever it is defined; a module that is read in another way stands for all that it defines.
+    These are the functions, classes and constants that it reads as globals or from an
+    enclosing function, in the notebook or in any module that is not an installed
+    package, and what these read in turn. An attribute of a module stands for itself,
+    wherever it is defined; a module that is read in another way stands for all that it
+    defines.
 
     Args:
         run: a function.
@@ -72,7 +78,8 @@ def code_of(run):
         :class:`Code`.
 
     Raises:
-        ValueError: ``run`` reads a value of the notebook, or one that cannot be described.
+        ValueError: ``run`` reads a value of the notebook, or one that cannot be
+            described.
     """
     reach = _Reach()
     reach.callable(run)
@@ -85,10 +92,12 @@ def code_of(run):
 
 
 def describe(value, name):
-    """A JSON-able description of a value that is equal exactly where the values are; arrays by their bytes.
+    """A JSON-able description of a value that is equal exactly where the values are;
+    arrays by their bytes.
 
     Args:
-        value: plain values, arrays, tensors, modules and functions, and lists, sets and dicts of them.
+        value: plain values, arrays, tensors, modules and functions, and lists, sets and
+            dicts of them.
         name: what a message calls the value.
 
     Raises:
@@ -98,7 +107,8 @@ def describe(value, name):
 
 
 def definition_digest(name):
-    """The digest that :class:`Code` has for a definition, from this process's source; None if there is no such one."""
+    """The digest that :class:`Code` has for a definition, from this process's source;
+    None if there is no such one."""
     module, _, rest = name.partition(":")
     try:
         value = importlib.import_module(module)
@@ -112,7 +122,8 @@ def definition_digest(name):
 
 
 def source_stamp():
-    """One digest over all files of both packages: a process that imported other files is out of date."""
+    """One digest over all files of both packages: a process that imported other files
+    is out of date."""
     paths = sorted(
         path for package in OURS for path in package_folder(package).rglob("*.py")
     )
@@ -127,7 +138,8 @@ def package_folder(package):
 
 
 def syntax(node):
-    """Nested lists of a syntax tree without positions, docstrings and empty fields (these differ between Pythons)."""
+    """Nested lists of a syntax tree without positions, docstrings and empty fields
+    (these differ between Pythons)."""
     if isinstance(node, list):
         return [syntax(item) for item in node]
     if not isinstance(node, ast.AST):
@@ -148,7 +160,8 @@ def syntax(node):
 
 
 class _Reach:
-    """The definitions and constants reached so far, in the order in which they were met."""
+    """The definitions and constants reached so far, in the order in which they were
+    met."""
 
     def __init__(self):
         self.described = {}  # name of a definition -> its syntax, and what each name in it stands for
@@ -158,7 +171,8 @@ class _Reach:
         self.kept = []
 
     def callable(self, value):
-        """What stands for a function or class: its definition's name where that is ours, else its installed name."""
+        """What stands for a function or class: its definition's name where that is
+        ours, else its installed name."""
         layers = []
         while hasattr(
             value, "__wrapped__"
@@ -178,7 +192,8 @@ class _Reach:
         ]
 
     def definition(self, value):
-        """The name of a function or class of ours; what it reads is followed where it is new."""
+        """The name of a function or class of ours; what it reads is followed where it
+        is new."""
         value = _as_on_disk(value)
         if id(value) in self.names:
             return self.names[id(value)]
@@ -208,7 +223,8 @@ class _Reach:
         ]
 
     def of_class(self, kind, name):
-        """The syntax of a class, its bases, and what its methods and attributes read."""
+        """The syntax of a class, its bases, and what its methods and attributes
+        read."""
         bases = [self.callable(base) for base in kind.__bases__]
         parts = {
             part: value
@@ -225,7 +241,8 @@ class _Reach:
         ]
 
     def member(self, value, name):
-        """A method by what it reads (its text is the class's), any other attribute by its value."""
+        """A method by what it reads (its text is the class's), any other attribute by
+        its value."""
         if isinstance(value, (classmethod, staticmethod)):
             value = value.__func__
         if isinstance(value, property):
@@ -241,7 +258,8 @@ class _Reach:
         return self.value(value, name)
 
     def closure(self, value):
-        """What a function holds of the function that made it; what has no description counts by its type."""
+        """What a function holds of the function that made it; what has no description
+        counts by its type."""
         described = []
         for cell in getattr(value, "__closure__", None) or ():
             try:
@@ -251,7 +269,8 @@ class _Reach:
         return described
 
     def value(self, value, name, owner=None):
-        """A description of any value; one that is read by ``owner`` and is no code is noted as a constant."""
+        """A description of any value; one that is read by ``owner`` and is no code is
+        noted as a constant."""
         if isinstance(value, _Whole):
             return self.module(value.module)
         if isinstance(value, types.ModuleType):
@@ -287,7 +306,8 @@ class _Whole(NamedTuple):
 
 
 def _as_on_disk(definition):
-    """A definition of our packages as its file has it now, which is what a row's own fresh process will import."""
+    """A definition of our packages as its file has it now, which is what a row's own
+    fresh process will import."""
     current = module = sys.modules.get(definition.__module__)
     if module is None or _module_on_disk(module) is module:
         return definition
@@ -301,7 +321,8 @@ def _as_on_disk(definition):
 
 
 def _module_on_disk(module):
-    """The module itself, or where its file has changed since this process began, what the file defines now."""
+    """The module itself, or where its file has changed since this process began, what
+    the file defines now."""
     path = getattr(module, "__file__", None)
     if not _is_ours(module.__name__) or path is None:
         return module
@@ -333,7 +354,8 @@ def _is_ours(name):
 
 
 def _is_source(module):
-    """Whether a module's source counts: the notebook's, our packages', and any that is not an installed package."""
+    """Whether a module's source counts: the notebook's, our packages', and any that is
+    not an installed package."""
     if not module or module == _NOTEBOOK or _is_ours(module):
         return bool(module)
     file = getattr(sys.modules.get(module), "__file__", None)
@@ -353,7 +375,8 @@ def _is_defined_in(value, module):
 
 
 def _is_written(part, value):
-    """Whether a class's attribute is more than what Python or a decorator adds to every class."""
+    """Whether a class's attribute is more than what Python or a decorator adds to every
+    class."""
     code = inspect.unwrap(value) if callable(value) else value
     if isinstance(code, types.FunctionType):
         return (
@@ -365,7 +388,8 @@ def _is_written(part, value):
 
 
 def _reads(function, name):
-    """What a function reads beside its arguments, by name: values, attributes of modules as ``module.name``.
+    """What a function reads beside its arguments, by name: values, attributes of
+    modules as ``module.name``.
 
     Raises:
         ValueError: it reads a value of the notebook.
@@ -399,7 +423,8 @@ def _reads(function, name):
 
 
 def _resolve(word, value, attributes):
-    """The last thing that a chain of attributes of modules reaches; a module itself is then read as a whole."""
+    """The last thing that a chain of attributes of modules reaches; a module itself is
+    then read as a whole."""
     for attribute in attributes:
         value = _module_on_disk(value) if isinstance(value, types.ModuleType) else value
         is_followed = isinstance(value, types.ModuleType) and _is_source(value.__name__)
@@ -427,7 +452,8 @@ def _refuse_notebook_value(function, word, value):
 
 
 def _chains(code):
-    """The globals that a code object reads, each with the attributes that are looked up on it at once."""
+    """The globals that a code object reads, each with the attributes that are looked up
+    on it at once."""
     steps = [
         step
         for step in dis.get_instructions(code)
@@ -447,7 +473,8 @@ def _chains(code):
 
 
 def _imports(function):
-    """The modules that a function imports when it runs, each with the name that it takes from it, or None."""
+    """The modules that a function imports when it runs, each with the name that it
+    takes from it, or None."""
     package = function.__globals__.get("__package__") or ""
     for name, level, taken in _import_statements(function.__code__):
         absolute = (
@@ -463,7 +490,8 @@ def _imports(function):
 
 
 def _import_statements(code):
-    """Triples (module, level, names that are taken from it) of the import statements in a code object."""
+    """Triples (module, level, names that are taken from it) of the import statements in
+    a code object."""
     level, found = 0, []
     for step in dis.get_instructions(code):
         if step.opname in ("LOAD_CONST", "LOAD_SMALL_INT") and isinstance(
@@ -481,7 +509,8 @@ def _import_statements(code):
 
 
 def _source(value):
-    """The syntax of a function or class; of its compiled form where its source is not there or has changed since."""
+    """The syntax of a function or class; of its compiled form where its source is not
+    there or has changed since."""
     try:
         node = _node(value)
     except (OSError, SyntaxError, TypeError, LookupError):
@@ -522,7 +551,8 @@ def _nodes(body, prefix):
 
 
 def _is_unchanged(code, node):
-    """Whether a function's source on disk is still the one that it was compiled from."""
+    """Whether a function's source on disk is still the one that it was compiled
+    from."""
     if code.co_freevars or not isinstance(
         node, (ast.FunctionDef, ast.AsyncFunctionDef)
     ):

@@ -199,6 +199,37 @@ class WideTeacher(nn.Module):
         return torch.cat(rows)
 
 
+class Teacher(NamedTuple):
+    """A smooth ``truth``, and the wide ``network`` that was trained on its signs."""
+
+    truth: GaussianMixture
+    network: WideTeacher
+
+
+def draw_teacher(modes, samples, epochs, *, generator, **options):
+    """A teacher of the synthetic task: it learns the sign of a Gaussian mixture.
+
+    Args:
+        modes: modes q of the mixture.
+        samples: labelled samples M that the network sees.
+        epochs: stopping epochs, growing, > 0.
+        generator: draws the mixture, then the samples.
+        **options: of :class:`WideTeacher`, such as ``depth``.
+
+    Returns:
+        :class:`Teacher`.
+
+    Raises:
+        ValueError: see :class:`GaussianMixture` and :class:`WideTeacher`.
+
+    Source: Ji & Zhu 2020, Section 4.
+    """
+    truth = GaussianMixture(modes, generator=generator)
+    shown = inputs(samples, generator=generator)
+    labels = (truth(shown) > 0).double()
+    return Teacher(truth, WideTeacher(shown, labels, epochs, **options))
+
+
 def draw_student(
     n,
     dimension=2,
