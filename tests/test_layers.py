@@ -15,7 +15,7 @@ FACES = ("kdlib", "companion", "kdlib.kernels", "kdlib.models", "kdlib.training"
 GROUND = "kdlib.places kdlib.devices kdlib.pixels kdlib.curves kdlib.published kdlib.intervals kdlib.losses kdlib.roots"
 SCIENCE = f"{GROUND} kdlib.logits kdlib.datasets kdlib.linearized kdlib.kernels kdlib.models kdlib.training kdlib.metrics"
 MAY_IMPORT = {
-    **{room: "" for room in GROUND.split()},
+    **dict.fromkeys(GROUND.split(), ""),
     "kdlib": "",
     "kdlib.models": "",
     "kdlib.kernels": "",

@@ -9,7 +9,7 @@ import subprocess
 from pathlib import Path
 
 from companion.claims import file
-from companion.engine import codekeys
+from companion.engine import codekeys, sources
 from companion.press import chapters
 from kdlib import places
 
@@ -97,7 +97,7 @@ def code_under(text):
 @functools.lru_cache(maxsize=256)
 def _module(path, _changed_at, package):
     tree = ast.parse(path.read_bytes())
-    return codekeys.digest(codekeys.syntax(tree)), tuple(_imported(tree, package))
+    return codekeys.digest(sources.syntax(tree)), tuple(_imported(tree, package))
 
 
 def _imported(tree, package):
@@ -116,12 +116,12 @@ def _imported(tree, package):
 def _path_of(module):
     """The file of a module of the packages; None for another's, and for a name that is no module."""
     package, _, inside = module.partition(".")
-    if package not in codekeys.OURS:
+    if package not in sources.OURS:
         return None
     path = (
-        codekeys.package_folder(package).joinpath(*inside.split("."))
+        sources.package_folder(package).joinpath(*inside.split("."))
         if inside
-        else codekeys.package_folder(package)
+        else sources.package_folder(package)
     )
     candidates = (path / "__init__.py", path.with_name(path.name + ".py"))
     return next((one for one in candidates if one.is_file()), None)
