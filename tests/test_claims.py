@@ -10,10 +10,10 @@ import torch
 import yaml
 
 from companion import claims
-from companion.claims import recording, verdicts
+from companion.claims import recording, verdicts, words
 from companion.claims.file import PAPERS, check_rule
 from companion.claims.verdicts import judge
-from kdlib import curves, published
+from kdlib import curves, intervals, published
 
 YES, NO, OPEN, NEARLY, EMPTY = (
     "reproduced", "not reproduced", "undecided", "reproduced with another constant", "vacuous"
@@ -314,7 +314,7 @@ def book(tmp_path, monkeypatch):
     """A book of three claims and one chapter; returns what rewrites its claims."""
 
     def write(*found):
-        (tmp_path / "book" / "claims.yml").write_text(yaml.safe_dump(list(found)))
+        (tmp_path / "book" / "claims.yml").write_text(yaml.safe_dump(list(found), sort_keys=False))
         return tmp_path
 
     (tmp_path / "book").mkdir()
@@ -469,13 +469,13 @@ def cell(*made):
     return {"cells": [{"cell_type": "markdown"}, code]}
 
 
-def recorded(monkeypatch, *calls):
-    """What ``record`` leaves in a notebook's metadata for each call."""
+def recorded(monkeypatch, *calls, by=claims.record):
+    """What ``record`` or another verb leaves in a notebook's metadata for each call."""
     shown = []
     with monkeypatch.context() as patch:
         patch.setattr(recording, "_show", shown.append)
         for name, estimate, options in calls:
-            claims.record(name, estimate, **options)
+            by(name, estimate, **options)
     return shown
 
 
@@ -635,3 +635,103 @@ def test_the_report_fails_only_in_strict_and_only_when_worse(executed, book):
     assert status == 1 and "flipped (worse): failing, reproduced -> not reproduced" in text
     assert claims.report("laptop")[1] == 0
     assert "make book PROFILE=paper" in claims.report("paper")[0]
+
+
+# ---------------------------------------------------------------- bands as they are recorded
+
+RHO = CLAIM | {"rule": {"kind": "band", "value": {"0.90": 1.0, "0.10": 2.0}, "absolute": 0.5}}
+
+
+def of_two_ratios(*lost):
+    """The band of two soft ratios over three seeds, with the means 1 and 2; ``lost`` rows did not finish."""
+    rows = pandas.DataFrame({"ρ": [0.9] * 3 + [0.1] * 3, "y": [0.9, 1.0, 1.1, 1.9, 2.0, 2.1]})
+    rows.attrs = {"failed": [{"setting": {"ρ": ratio}, "seed": 3} for ratio in lost]}
+    return intervals.mean_band(rows, "ρ", "y")
+
+
+def test_a_band_of_one_row_is_a_number_with_its_interval(book, monkeypatch):
+    band = of_two_ratios()
+    calls = [("one", part, {}) for part in (band.iloc[:1], band.iloc[0], band.iloc[:1].set_index("ρ"))]
+    half = 4.302652729911275 * 0.1 / 3**0.5  # t quantile of two degrees of freedom; scipy's agrees to 1e-11
+    for made in recorded(monkeypatch, *calls, by=claims.record_band):
+        assert made["estimate"] == 1.0
+        assert made["interval"] == pytest.approx([1 - half, 1 + half], rel=1e-10)
+        assert (made["verdict"], made["note"]) == (YES, "")
+
+
+def test_a_band_of_several_rows_goes_by_the_names_of_the_rule(book, monkeypatch):
+    book(RHO)
+    band = of_two_ratios()
+    calls = [("one", part, {}) for part in (band, band[::-1], band.set_index("ρ"))]
+    for made in recorded(monkeypatch, *calls, by=claims.record_band):
+        assert made["estimate"] == pytest.approx({"0.90": 1.0, "0.10": 2.0}, rel=1e-15)
+        assert list(made["interval"]) == ["0.90", "0.10"]
+        assert made["interval"]["0.10"][0] == pytest.approx(2 - 4.302652729911275 * 0.1 / 3**0.5, rel=1e-10)
+
+
+def test_several_columns_join_to_a_name(book, monkeypatch):
+    book(CLAIM | {"rule": {"kind": "sign", "sign": "positive"}})
+    rows = pandas.DataFrame({"digits": ["all", "all", "reduced"], "width": [4, 8, 4], "gap": [1.0, 2.0, 3.0]})
+    band = intervals.mean_band(rows, ["digits", "width"], "gap")
+    (made,) = recorded(monkeypatch, ("one", band, {}), by=claims.record_band)
+    assert made["estimate"] == {"all, 4": 1.0, "all, 8": 2.0, "reduced, 4": 3.0}
+    assert made["interval"] is None  # a single seed each
+
+
+def test_a_row_that_has_one_seed_keeps_no_interval_and_the_others_do(book, monkeypatch):
+    book(RHO)
+    band = of_two_ratios()
+    band.loc[0, ["low", "high"]] = math.nan
+    (made,) = recorded(monkeypatch, ("one", band, {}), by=claims.record_band)
+    assert made["interval"]["0.90"] is None and len(made["interval"]["0.10"]) == 2
+    assert "0.90: 1, 0.10: 2 [1.75" in words.quantity(made)
+
+
+@pytest.mark.parametrize(
+    ("lost", "note"),
+    [
+        ((), ""),
+        ((0.1,), "0.10: 3 of 4 seeds"),
+        ((0.9, 0.1), "3 of 4 seeds"),
+        ((0.9, 0.1, 0.1), "0.90: 3 of 4 seeds, 0.10: 3 of 5 seeds"),
+    ],
+)
+def test_a_mean_over_fewer_seeds_than_asked_says_so(book, monkeypatch, lost, note):
+    book(RHO)
+    (made,) = recorded(monkeypatch, ("one", of_two_ratios(*lost), {}), by=claims.record_band)
+    assert made["note"] == note
+    book(CLAIM)
+    (made,) = recorded(monkeypatch, ("one", of_two_ratios(*lost)[:1], {}), by=claims.record_band)
+    assert made["note"] == ("3 of 4 seeds" if 0.9 in lost else "")
+
+
+def test_a_mean_of_a_seed_without_a_value_says_so_and_is_not_judged(book, monkeypatch):
+    with pytest.raises(ValueError, match=r"claim one: an estimate is finite; got nan \(2 of 3 seeds\)"):
+        claims.record_mean("one", [1.0, math.nan, 1.1])
+    monkeypatch.setenv("KDLIB_PROFILE", "smoke")
+    (made,) = recorded(monkeypatch, ("one", [1.0, math.nan, 1.1], {}), by=claims.record_mean)
+    assert (made["estimate"], made["interval"]) == (None, None)
+    assert made["note"] == "the smoke profile only shows that it runs; 2 of 3 seeds"
+
+
+def test_an_interval_of_tensors_is_a_number_or_a_list(book, monkeypatch):
+    one = intervals.jackknife(torch.mean, torch.tensor([0.9, 1.0, 1.1]).double())
+    power = intervals.Exponent(1.0, math.nan, math.nan)
+    made, alone = recorded(monkeypatch, ("one", one, {}), ("one", power, {}), by=claims.record_band)
+    assert made["estimate"] == pytest.approx(1.0) and made["interval"][0] < 1 < made["interval"][1]
+    assert (alone["estimate"], alone["interval"]) == (1.0, None)
+    book(RHO)
+    both = intervals.Interval(*torch.tensor([[1.0, 2.0], [0.75, 1.75], [1.25, 2.25]]))
+    (made,) = recorded(monkeypatch, ("one", both, {}), by=claims.record_band)
+    assert made["estimate"] == {"0.90": 1.0, "0.10": 2.0}
+    assert made["interval"] == {"0.90": [0.75, 1.25], "0.10": [1.75, 2.25]}
+
+
+def test_what_the_paper_states_is_the_value_of_the_rule(book):
+    assert claims.stated("one") == 1.0
+    book(RHO, CLAIM | {"id": "most", "rule": MOST})
+    assert claims.stated("one") == {"0.90": 1.0, "0.10": 2.0}
+    with pytest.raises(ValueError, match="claim most: its rule has no value; got kind band, at_most 0.5, wider 1.0"):
+        claims.stated("most")
+    with pytest.raises(ValueError, match="got 'nine'"):
+        claims.stated("nine")

@@ -14,7 +14,13 @@ from companion.claims.ledger import (
     report,
     write_baseline,
 )
-from companion.claims.recording import record, record_mean, run_settings
+from companion.claims.recording import (
+    record,
+    record_band,
+    record_mean,
+    run_settings,
+    stated,
+)
 from companion.claims.words import chapter_table, ledger_html
 
 __all__ = [
@@ -27,8 +33,10 @@ __all__ = [
     "ledger_html",
     "read",
     "record",
+    "record_band",
     "record_mean",
     "report",
     "run_settings",
+    "stated",
     "write_baseline",
 ]

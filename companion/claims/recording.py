@@ -1,6 +1,8 @@
-"""A chapter hands in what it measured for a claim: the claim's rule judges it, and the page shows the verdict."""
+"""A chapter hands in what it measured for a claim: the claim's rule judges it, and the
+page shows the verdict."""
 
 import ast
+import math
 import os
 
 import pandas
@@ -12,15 +14,18 @@ from kdlib import intervals, published
 
 
 def record(claim_id, estimate, *, interval=None, figure=None, dataset=None):
-    """Hand in what a chapter measured for one claim, show the verdict as one line, and return it.
+    """Hand in what a chapter measured for one claim, show the verdict as one line, and
+    return it.
 
-    A run at the smoke profile, one with changed parameters, or one that does not meet the claim's needs is not judged;
-    its estimate may be incomplete, or None.
+    A run at the smoke profile, one with changed parameters, or one that does not meet
+    the claim's needs is not judged; its estimate may be incomplete, or None.
 
     Args:
         claim_id: the claim's id in ``claims.yml``.
-        estimate: what its kind of rule needs: a number, a list or dict of numbers, counts of violations, a curve.
-        interval: ``(low, high)`` over the seeds, or one such pair for each value (``verdicts.judge``).
+        estimate: what its kind of rule needs: a number, a list or dict of numbers,
+            counts of violations, a curve.
+        interval: ``(low, high)`` over the seeds, or one such pair for each value
+            (``verdicts.judge``).
         figure: name of the figure that decides the claim; by default the claim's own.
         dataset: name of the data set that was used; required where the claim needs one.
 
@@ -30,59 +35,22 @@ def record(claim_id, estimate, *, interval=None, figure=None, dataset=None):
     Raises:
         ValueError: the claim is unknown, or the estimate is not what its rule needs.
     """
-    claim = next((claim for claim in read() if claim["id"] == claim_id), None)
-    if claim is None:
-        raise ValueError(f"a claim is one of those in claims.yml; got {claim_id!r}")
-    profile, changed = run_settings()
-    rule, needs = (
-        claim["rule"],
-        {name: _listed(values) for name, values in claim.get("needs", {}).items()},
-    )
-    if "dataset" in needs and dataset is None:
-        raise ValueError(
-            f"claim {claim_id}: needs dataset= to say which set was used, as its data matter"
-        )
-    have = {"profile": profile, "dataset": dataset}
-    unmet = [
-        f"{name} {' or '.join(values)}"
-        for name, values in needs.items()
-        if have[name] not in values
-    ]
-    reasons = (
-        (
-            profile == "smoke",
-            verdicts.NOT_TESTED,
-            "the smoke profile only shows that it runs",
-        ),
-        (changed, verdicts.OTHER_PARAMETERS, f"changed: {', '.join(changed)}"),
-        (unmet, verdicts.NOT_TESTED, f"needs {' and '.join(unmet)}"),
-    )
-    try:
-        found = next(
-            (
-                verdicts.pass_over(rule, estimate, *why, interval)
-                for bars, *why in reasons
-                if bars
-            ),
-            None,
-        )
-        found = found or verdicts.judge(
-            rule, estimate, interval, _reference(claim["paper"], rule)
-        )
-    except ValueError as error:
-        raise ValueError(f"claim {claim_id}: {error}") from None
-    made = claim | found._asdict() | {"figure": figure or claim.get("figure")} | have
-    _show(made)
-    return made["verdict"]
+    return _record(_claim(claim_id), estimate, interval, figure, dataset)
 
 
-def record_mean(claim_id, values, **options):
-    """:func:`record` with the mean over seeds and its 95 % t-interval (``intervals.mean_band``).
+def record_mean(claim_id, values, *, figure=None, dataset=None):
+    """:func:`record` with the mean over seeds and its 95 % t-interval
+    (``intervals.mean_band``).
+
+    A value that is NaN is a seed that did not give one: the record says so, as "4 of 5
+    seeds". Its mean is NaN too, which no rule judges.
 
     Args:
         claim_id: the claim's id in ``claims.yml``.
-        values: one number a seed, or a dict of such series for a rule with several values.
-        options: ``figure`` and ``dataset`` of :func:`record`.
+        values: one number a seed, or a dict of such series for a rule with several
+            values.
+        figure: as in :func:`record`.
+        dataset: as in :func:`record`.
 
     Returns:
         The verdict.
@@ -90,62 +58,220 @@ def record_mean(claim_id, values, **options):
     Raises:
         ValueError: as :func:`record`.
     """
-    named = values if isinstance(values, dict) else {"": values}
-    rows = [
-        {"of": name, "value": float(value)}
-        for name, series in named.items()
-        for value in series
-    ]
-    part = intervals.mean_band(pandas.DataFrame(rows), "of", "value").set_index("of")
-    means, spans = (
-        part["mean"].to_dict(),
-        {name: (row.low, row.high) for name, row in part.iterrows()},
-    )
+    claim = _claim(claim_id)
     one = not isinstance(values, dict)
-    return record(
-        claim_id,
-        means[""] if one else means,
-        interval=spans[""] if one else spans,
-        **options,
-    )
+    rows = []
+    for name, series in {"": values}.items() if one else values.items():
+        rows += [{"of": str(name), "value": float(value)} for value in series]
+    if not rows:
+        return _record(claim, None, None, figure, dataset)
+    band = intervals.mean_band(pandas.DataFrame(rows), "of", "value")
+    names = [""] if one else band["of"].tolist()
+    return _record_rows(claim, band, names, figure, dataset)
+
+
+def record_band(claim_id, band, *, figure=None, dataset=None):
+    """:func:`record` with an estimate and its interval as the book's functions return
+    them.
+
+    A limit that is NaN, as a single seed gives it, is no interval. Where a mean rests
+    on fewer seeds than asked, the record says so, as "4 of 5 seeds".
+
+    Args:
+        claim_id: the claim's id in ``claims.yml``.
+        band: a frame of ``intervals.mean_band`` or one row of it, or an
+            ``intervals.Interval`` or ``Exponent`` of numbers or of tensors ``(k,)``.
+            One row is a number. Several rows go by what stands in the columns before
+            ``mean`` (or in the index), joined by ", " where there are several columns;
+            a number finds the rule's name that reads as it: 0.9 is "0.90".
+        figure: as in :func:`record`.
+        dataset: as in :func:`record`.
+
+    Returns:
+        The verdict.
+
+    Raises:
+        ValueError: as :func:`record`.
+    """
+    claim = _claim(claim_id)
+    if isinstance(band, pandas.Series):
+        band = band.to_frame().T
+    if isinstance(band, pandas.DataFrame):
+        if len(band) == 0:
+            return _record(claim, None, None, figure, dataset)
+        names = _names_of_rows(band, verdicts.names(claim["rule"]) or [])
+        return _record_rows(claim, band, names, figure, dataset)
+    value, low, high = (_numbers(part) for part in band)
+    if not isinstance(value, list):
+        return _record(claim, value, _pair(low, high), figure, dataset)
+    pairs = [_pair(*ends) for ends in zip(low, high, strict=True)]
+    return _record(claim, value, pairs if any(pairs) else None, figure, dataset)
+
+
+def stated(claim_id):
+    """What the paper states: the value of a claim's rule.
+
+    Args:
+        claim_id: the claim's id in ``claims.yml``.
+
+    Returns:
+        A number, or a list or dict of numbers, as ``claims.yml`` gives it.
+
+    Raises:
+        ValueError: the claim is unknown, or its rule has no value.
+    """
+    rule = _claim(claim_id)["rule"]
+    if "value" not in rule:
+        fields = ", ".join(f"{name} {part}" for name, part in rule.items())
+        raise ValueError(f"claim {claim_id}: its rule has no value; got {fields}")
+    return rule["value"]
 
 
 def run_settings():
     """Profile and changed parameters of the run that is going on.
 
-    ``$KDLIB_PROFILE`` and ``$KDLIB_CHANGED`` where a pipeline set them; else what papermill injected with another value
-    than the cell before it gave. Where it ran (``device``) is no change.
+    ``$KDLIB_PROFILE`` and ``$KDLIB_CHANGED`` where a pipeline set them; else what
+    papermill injected with another value than the cell before it gave. Where it ran
+    (``device``) is no change.
+
+    Returns:
+        The profile's name, and the sorted names of the changed parameters.
     """
-    profile, changed = (
-        os.environ.get("KDLIB_PROFILE", "laptop"),
-        os.environ.get("KDLIB_CHANGED"),
-    )
-    names = changed.split(",") if changed is not None else _injected()
+    profile = os.environ.get("KDLIB_PROFILE", "laptop")
+    changed = os.environ.get("KDLIB_CHANGED")
+    names = _injected() if changed is None else changed.split(",")
     return profile, sorted({name.strip() for name in names} - {"", "device"})
 
 
+def _claim(claim_id):
+    for claim in read():
+        if claim["id"] == claim_id:
+            return claim
+    raise ValueError(f"a claim is one of those in claims.yml; got {claim_id!r}")
+
+
+def _record(claim, estimate, interval, figure, dataset, remark=""):
+    """Judge one claim's estimate and show the verdict; the remark joins its note."""
+    rule = claim["rule"]
+    profile, changed = run_settings()
+    have = {"profile": profile, "dataset": dataset}
+    try:
+        bar = _bar(claim, have, changed)
+        if bar:
+            found = verdicts.pass_over(rule, estimate, *bar, interval)
+        else:
+            reference = _reference(claim["paper"], rule)
+            found = verdicts.judge(rule, estimate, interval, reference)
+    except ValueError as error:
+        seeds = f" ({remark})" if remark else ""
+        raise ValueError(f"claim {claim['id']}: {error}{seeds}") from None
+    note = "; ".join(part for part in (found.note, remark) if part)
+    figure = figure or claim.get("figure")
+    made = claim | found._asdict() | {"note": note, "figure": figure} | have
+    _show(made)
+    return made["verdict"]
+
+
+def _bar(claim, have, changed):
+    """The verdict and the note of a run whose estimate no rule judges, else None."""
+    unmet = []
+    for name, values in claim.get("needs", {}).items():
+        allowed = values if isinstance(values, list) else [values]
+        if name == "dataset" and have[name] is None:
+            raise ValueError(
+                "needs dataset= to say which set was used, as its data matter"
+            )
+        if have[name] not in allowed:
+            unmet.append(f"{name} {' or '.join(allowed)}")
+    if have["profile"] == "smoke":
+        return verdicts.NOT_TESTED, "the smoke profile only shows that it runs"
+    if changed:
+        return verdicts.OTHER_PARAMETERS, f"changed: {', '.join(changed)}"
+    if unmet:
+        return verdicts.NOT_TESTED, f"needs {' and '.join(unmet)}"
+    return None
+
+
+def _record_rows(claim, band, names, figure, dataset):
+    """Record the rows of a band by name; one without a name is a number."""
+    means, spans, seeds = {}, {}, {}
+    for name, row in zip(names, band.to_dict("records"), strict=True):
+        means[name] = float(row["mean"])
+        spans[name] = _pair(row["low"], row["high"])
+        if row["k"] < row["K"]:
+            seeds[name] = f"{row['k']} of {row['K']} seeds"
+    if names == [""]:
+        remark = seeds.get("", "")
+        return _record(claim, means[""], spans[""], figure, dataset, remark)
+    interval = spans if any(spans.values()) else None
+    if len(seeds) == len(names) and len(set(seeds.values())) == 1:
+        remark = seeds[names[0]]
+    else:
+        remark = ", ".join(f"{name}: {text}" for name, text in seeds.items())
+    return _record(claim, means, interval, figure, dataset, remark)
+
+
+def _names_of_rows(band, rule_names):
+    """The name of each row of a band, the rule's own where it has the same one."""
+    if band.columns[0] == "mean" and len(band) > 1:
+        band = band.reset_index()
+    columns = list(band.columns[: band.columns.get_loc("mean")])
+    if len(band) == 1 and not rule_names:
+        return [""]
+    own = {_read_as(name): name for name in rule_names}
+    names = []
+    for key in band[columns].itertuples(index=False, name=None):
+        text = ", ".join(map(_text, key))
+        names.append(own.get(_read_as(text), text))
+    return [""] if len(band) == 1 and names[0] not in rule_names else names
+
+
+def _read_as(name):
+    """The parts of a name, as numbers where they read as numbers."""
+    parts = []
+    for part in name.split(", "):
+        try:
+            parts.append(float(part))
+        except ValueError:
+            parts.append(part)
+    return tuple(parts)
+
+
+def _text(value):
+    return f"{value:.10g}" if isinstance(value, float) else str(value)
+
+
+def _numbers(part):
+    """A number or a list of numbers, from either or from a tensor or array."""
+    return part.tolist() if hasattr(part, "tolist") else part
+
+
+def _pair(low, high):
+    """An interval; None where a limit is NaN."""
+    if math.isnan(low) or math.isnan(high):
+        return None
+    return (float(low), float(high))
+
+
 def _injected():
+    """The parameters that papermill injected with another value than the chapter's."""
     shell = _shell()
     cells = shell.user_ns.get("In", []) if shell else []
-    at = next(
-        (
-            i
-            for i, source in enumerate(cells)
-            if i and source.lstrip().startswith("# Parameters")
-        ),
-        None,
-    )
-    if at is None:
-        return []
-    default, given = (
-        {
-            node.targets[0].id: ast.unparse(node.value)
-            for node in ast.parse(source).body
-            if isinstance(node, ast.Assign)
-        }
-        for source in (cells[at - 1], cells[at])
-    )
-    return [name for name, value in given.items() if value != default.get(name)]
+    for before, source in zip(cells, cells[1:], strict=False):
+        if source.lstrip().startswith("# Parameters"):
+            default = _assigned(before)
+            given = _assigned(source)
+            return [name for name in given if given[name] != default.get(name)]
+    return []
+
+
+def _assigned(source):
+    """The values that a cell assigns, as source text by name."""
+    values = {}
+    for node in ast.parse(source).body:
+        if isinstance(node, ast.Assign):
+            values[node.targets[0].id] = ast.unparse(node.value)
+    return values
 
 
 def _reference(paper, rule):
@@ -173,7 +299,3 @@ def _shell():
     except ImportError:
         return None
     return get_ipython()
-
-
-def _listed(values):
-    return values if isinstance(values, list) else [values]

@@ -92,7 +92,7 @@ def pass_over(rule, estimate, verdict, note, interval=None):
             None,
             note,
         )
-    values = _values(kind, _by_name(estimate, _names(rule)), None, finite=False)
+    values = _values(kind, _by_name(estimate, names(rule)), None, finite=False)
     shown = {
         name: value if math.isfinite(value) else None for name, value in values.items()
     }
@@ -136,7 +136,7 @@ def _band(rule, estimate, interval, reference):
     if interval is None and rule["kind"] == "slope":
         raise ValueError(f"needs {_NEEDS['slope']}; got no interval")
     bands = regions(rule)
-    values = _values(rule["kind"], estimate, _names(rule))
+    values = _values(rule["kind"], estimate, names(rule))
     pairs = _pairs(interval, values)
     found = [
         _place(pair, *bands.get(name, bands.get(""))) for name, pair in pairs.items()
@@ -155,11 +155,10 @@ def _sign(rule, estimate, interval, reference):
 
 
 def _ordering(rule, estimate, interval, reference):
-    names, way = _names(rule), -1 if rule.get("by") == "falling" else 1
-    values, neighbours = (
-        _values("ordering", estimate, names),
-        list(zip(names, names[1:], strict=False)),
-    )
+    order = names(rule)
+    way = -1 if rule.get("by") == "falling" else 1
+    values = _values("ordering", estimate, order)
+    neighbours = list(zip(order, order[1:], strict=False))
     if isinstance(interval, list) and len(interval) == len(neighbours):
         pairs = _pairs(
             interval, {f"{a} to {b}": values[b] - values[a] for a, b in neighbours}
@@ -262,7 +261,7 @@ def _worst(found):
     return min(found, key=JUDGED.index)
 
 
-def _names(rule):
+def names(rule):
     """The names of the values that a rule judges, in its order; None where there is one value, or none is named."""
     named = rule.get("order") or _by_name(rule.get("value"), None)
     return [str(name) for name in named] if isinstance(named, (list, dict)) else None
@@ -307,7 +306,10 @@ def _pairs(interval, values):
         raise ValueError(
             f"an interval is one pair (low, high) for each of {', '.join(values)}; got {interval!r}"
         )
-    for pair in given.values():
+    for name, pair in given.items():
+        if pair is None:  # no interval: the value itself
+            given = given | {name: (values[name], values[name])}
+            continue
         numbers = (
             isinstance(pair, list) and len(pair) == 2 and all(map(_is_number, pair))
         )
