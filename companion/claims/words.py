@@ -1,18 +1,23 @@
-"""How claims and verdicts read on a page and on a terminal: a line, a chapter's table, the ledger."""
+"""How claims and verdicts read: a line, a chapter's table, the ledger."""
 
-from html import escape
-
+from companion import markup
 from companion.claims.file import PAPERS
 from companion.claims.verdicts import NO_CHAPTER, NOT_RUN, VERDICTS
 
 
 def as_line(made):
-    """One recorded claim as a line of HTML: its verdict, what is claimed and where, and what was measured."""
+    """One recorded claim as HTML: its verdict, what is claimed where, what was measured."""
     measured = quantity(made)
-    return (
-        f'<p class="{_classes("kd-verdict", made["verdict"])}" id="claim-{made["id"]}">{_badge(made["verdict"])} '
-        f"{escape(made['statement'])} <small>{escape(PAPERS[made['paper']])}, {escape(made['place'])}."
-        f"{' Measured: ' + escape(measured) + '.' if measured else ''}</small></p>"
+    source = f"{PAPERS[made['paper']]}, {made['place']}."
+    if measured:
+        source += f" Measured: {measured}."
+    return markup.element(
+        "p",
+        _badge(made["verdict"]),
+        f" {made['statement']} ",
+        markup.element("small", source),
+        class_=_classes("kd-verdict", made["verdict"]),
+        id=f"claim-{made['id']}",
     )
 
 
@@ -23,45 +28,72 @@ def as_text(made):
 
 
 def chapter_table(records):
-    """A chapter's recorded claims as Markdown: a heading and a table, the failing first."""
-    heads = ("verdict", "the paper says", "rule", "measured here")
-    rows = [
-        f'<tr><td class="{_classes("kd-verdict", made["verdict"])}">{_badge(made["verdict"])}</td>'
-        f'<th scope="row">{escape(made["statement"])} <small>{escape(made["place"])}</small></th>'
-        f"<td>{escape(rule_text(made['rule']))}</td><td>{escape(quantity(made))}{_link(made, '')}</td></tr>"
-        for made in sorted(records, key=lambda made: VERDICTS.index(made["verdict"]))
-    ]
-    caption = "<caption>The paper's claims that this chapter decides, the failing first</caption>"
-    table = _table("This chapter's claims", "kd-claims", caption, heads, rows)
-    return f"## What became of the claims\n\n````{{raw}} html\n{table}\n````"
+    """A chapter's recorded claims as Markdown: a heading and a table, failing first."""
+    rows = []
+    for made in sorted(records, key=lambda made: VERDICTS.index(made["verdict"])):
+        place = markup.element("small", made["place"])
+        measured = markup.element("td", quantity(made), *_link(made, page=""))
+        rows.append(
+            markup.row(
+                _verdict_cell(made["verdict"]),
+                markup.heading(f"{made['statement']} ", place),
+                rule_text(made["rule"]),
+                measured,
+            )
+        )
+    table = markup.table(
+        ("verdict", "the paper says", "rule", "measured here"),
+        rows,
+        caption="The paper's claims that this chapter decides, the failing first",
+        label="This chapter's claims",
+        class_="kd-claims",
+    )
+    return f"## What became of the claims\n\n{markup.raw_block(table)}"
 
 
 def ledger_html(frame):
-    """The ledger as HTML, one table row a claim; its filters stay hidden until ``ledger.js`` brings them to life."""
-    heads = ("verdict", "claim", "rule", "measured here", "decided by")
-    rows = [
-        f'<tr id="{made["id"]}" data-paper="{made["paper"]}" data-verdict="{made["verdict"]}">'
-        f'<td class="{_classes("kd-verdict", made["verdict"])}">{_badge(made["verdict"])}</td>'
-        f'<th scope="row">{escape(made["statement"])} '
-        f"<small>{escape(PAPERS[made['paper']])}, {escape(made['place'])}</small></th>"
-        f"<td>{escape(rule_text(made['rule']))}</td><td>{escape(quantity(made))}</td>"
-        f"<td>{_link(made, made['chapter'] + '.html') or made['chapter']}</td></tr>"
-        for made in frame.to_dict("records")
-    ]
-    papers = {
-        key: name for key, name in PAPERS.items() if (frame["paper"] == key).any()
-    }
-    verdicts = {
-        verdict: verdict for verdict in VERDICTS if (frame["verdict"] == verdict).any()
-    }
-    filters = _select("paper", "Paper", papers) + _select(
-        "verdict", "Verdict", verdicts
+    """The ledger as HTML, a table row a claim; ``ledger.js`` shows its filters."""
+    rows = [_ledger_row(made) for made in frame.to_dict("records")]
+    papers = {}
+    for key, name in PAPERS.items():
+        if (frame["paper"] == key).any():
+            papers[key] = name
+    verdicts = {}
+    for verdict in VERDICTS:
+        if (frame["verdict"] == verdict).any():
+            verdicts[verdict] = verdict
+    count = f"{len(frame)} claims"
+    filters = markup.element(
+        "form",
+        _select("paper", "Paper", papers),
+        _select("verdict", "Verdict", verdicts),
+        " ",
+        markup.element("output", count, aria_live="polite"),
+        class_="kd-filters",
+        hidden=True,
     )
-    caption = f"<caption>All {len(frame)} claims, the failing first</caption>"
-    return (
-        f'<div class="kd-ledger"><form class="kd-filters" hidden>{filters} '
-        f'<output aria-live="polite">{len(frame)} claims</output></form>\n'
-        f"{_table('Ledger of claims', 'kd-claims', caption, heads, rows)}</div>"
+    table = markup.table(
+        ("verdict", "claim", "rule", "measured here", "decided by"),
+        rows,
+        caption=f"All {count}, the failing first",
+        label="Ledger of claims",
+        class_="kd-claims",
+    )
+    return markup.element("div", filters, "\n", table, class_="kd-ledger")
+
+
+def _ledger_row(made):
+    source = markup.element("small", f"{PAPERS[made['paper']]}, {made['place']}")
+    link = _link(made, page=f"{made['chapter']}.html") or [made["chapter"]]
+    return markup.row(
+        _verdict_cell(made["verdict"]),
+        markup.heading(f"{made['statement']} ", source),
+        rule_text(made["rule"]),
+        quantity(made),
+        markup.element("td", *link),
+        id=made["id"],
+        data_paper=made["paper"],
+        data_verdict=made["verdict"],
     )
 
 
@@ -140,15 +172,26 @@ def quantity(made):
 
 
 def _link(made, page):
-    """A link to the figure that decides a claim, or to its line in the chapter; nothing where it was not run."""
-    if made["verdict"] in (NOT_RUN, NO_CHAPTER) or not (page or made["figure"]):
-        return ""
+    """A link to the figure that decides a claim, or to its line in the chapter.
+
+    Returns:
+        A list of a space and the link; empty where the claim was not run.
+    """
+    if made["verdict"] in (NOT_RUN, NO_CHAPTER):
+        return []
+    if not page and not made["figure"]:
+        return []
     target = made["figure"] or f"claim-{made['id']}"
-    return f' <a href="{page}#{escape(target)}">{escape(made["figure"] or made["chapter"])}</a>'
+    text = made["figure"] or made["chapter"]
+    return [" ", markup.element("a", text, href=f"{page}#{target}")]
 
 
 def _badge(verdict):
-    return f'<strong class="kd-badge">{verdict}</strong>'
+    return markup.element("strong", verdict, class_="kd-badge")
+
+
+def _verdict_cell(verdict):
+    return markup.element("td", _badge(verdict), class_=_classes("kd-verdict", verdict))
 
 
 def _classes(name, verdict):
@@ -156,17 +199,8 @@ def _classes(name, verdict):
 
 
 def _select(name, label, options):
-    choices = "".join(
-        f'<option value="{escape(key)}">{escape(text)}</option>'
-        for key, text in options.items()
-    )
-    return f'<label>{label} <select name="{name}"><option value="">all</option>{choices}</select></label>'
-
-
-def _table(label, name, caption, heads, rows):
-    head = "".join(f'<th scope="col">{text}</th>' for text in heads)
-    body = "\n".join(rows)
-    return (
-        f'<div class="kd-scroll" tabindex="0" role="region" aria-label="{label}"><table class="{name}">{caption}'
-        f"<thead><tr>{head}</tr></thead><tbody>\n{body}\n</tbody></table></div>"
-    )
+    choices = [markup.element("option", "all", value="")]
+    for key, text in options.items():
+        choices.append(markup.element("option", text, value=key))
+    select = markup.element("select", *choices, name=name)
+    return markup.element("label", f"{label} ", select)

@@ -1,8 +1,11 @@
-"""The Cost page's table: what the book's main functions and their peers take, as ``make bench`` last recorded it."""
+"""The Cost page's table: what ``make bench`` last recorded.
+
+It says what the book's main functions and their peers take.
+"""
 
 import json
-from html import escape
 
+from companion import markup
 from kdlib import places
 
 HEADS = (
@@ -18,7 +21,7 @@ HEADS = (
 
 
 def table(path=None):
-    """The recorded measurements as HTML, one table for each benchmark, with the machine that each was measured on.
+    """The recorded measurements as HTML, one table for each benchmark with its machine.
 
     Args:
         path: the file that ``make bench`` writes; by default the book's.
@@ -29,50 +32,31 @@ def table(path=None):
     path = path or places.book() / "recorded" / "cost.json"
     if not path.exists():
         return "Nothing is recorded yet: run `make bench`."
-    parts = []
+    tables = []
     for script, made in json.loads(path.read_text(encoding="utf-8")).items():
-        heads = "".join(f'<th scope="col">{escape(head)}</th>' for head in HEADS)
-        cells = [
-            "".join(f"<td>{escape(cell)}</td>" for cell in _cells(row))
-            for row in made["rows"]
-        ]
-        rows = "".join(f"<tr>{one}</tr>" for one in cells)
-        where = f"{made['processor']}, {made['cores']} cores, {made['threads']} threads, torch {made['torch']}"
-        caption = f"<caption>{escape(script)}: {escape(where)}, {escape(made['date'])}</caption>"
-        parts.append(
-            f'<table class="kd-claims">{caption}<thead><tr>{heads}</tr></thead><tbody>{rows}</tbody></table>'
-        )
-    return (
-        "````{raw} html\n"
-        + "\n".join(f'<div class="kd-scroll">{part}</div>' for part in parts)
-        + "\n````"
-    )
+        rows = [markup.row(*_cells(measured)) for measured in made["rows"]]
+        machine = f"{made['processor']}, {made['cores']} cores"
+        software = f"{made['threads']} threads, torch {made['torch']}"
+        caption = f"{script}: {machine}, {software}, {made['date']}"
+        tables.append(markup.table(HEADS, rows, caption=caption, class_="kd-claims"))
+    return markup.raw_block(*tables)
 
 
-def _cells(row):
-    def shown_as(value):
-        return (
-            f"{value:,}"
-            if isinstance(value, int)
-            else f"{value:g}"
-            if isinstance(value, float)
-            else value or ""
-        )
+def _cells(measured):
+    """The cells of one measurement, in the order of ``HEADS``."""
+    shown = {name: _shown(value) for name, value in measured.items()}
+    times = shown["times"]
+    if measured["low"] is not None:
+        times = f"{times} ({shown['low']} to {shown['high']})"
+    grows = "" if measured["growth"] is None else f"n^{shown['growth']}"
+    first = [shown[name] for name in ("what", "n", "seconds", "peer")]
+    return [*first, times, shown["memory"], shown["limit"], grows]
 
-    shown = {name: shown_as(value) for name, value in row.items()}
-    times = (
-        f"{shown['times']} ({shown['low']} to {shown['high']})"
-        if row["low"] is not None
-        else shown["times"]
-    )
-    grows = f"n^{shown['growth']}" if row["growth"] is not None else ""
-    return (
-        shown["what"],
-        shown["n"],
-        shown["seconds"],
-        shown["peer"],
-        times,
-        shown["memory"],
-        shown["limit"],
-        grows,
-    )
+
+def _shown(value):
+    """A number or text as the table shows it; nothing for None."""
+    if isinstance(value, int):
+        return f"{value:,}"
+    if isinstance(value, float):
+        return f"{value:g}"
+    return value or ""
