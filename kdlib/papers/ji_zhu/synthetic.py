@@ -1,7 +1,9 @@
-"""The synthetic task of Ji & Zhu: inputs, Gaussian mixtures, a wide teacher with its stopping epochs, a wide student.
+"""The synthetic task of Ji & Zhu: inputs, Gaussian mixtures, a wide teacher with its
+stopping epochs, a wide student.
 
-What the paper states is the mixture's formula; widths, amplitudes, inputs and the teacher's network were in an appendix
-that is not published. The defaults here are what the book's calibration chapter found.
+What the paper states is the mixture's formula; widths, amplitudes, inputs and the
+teacher's network were in an appendix that is not published. The defaults here are what
+the book's calibration chapter found.
 """
 
 from typing import NamedTuple
@@ -15,17 +17,21 @@ from kdlib import kernels, linearized, models
 SPREAD = 5.0
 #: Flow time in one epoch of the teacher.
 RATE = 1.2
-LAWS, LOSSES = ("normal", "uniform"), ("squared", "logistic")
-BLOCK = 1024  # rows of a kernel or a hidden layer held at a time
+#: Laws of the inputs.
+LAWS = ("normal", "uniform")
+#: Losses of the teacher.
+LOSSES = ("squared", "logistic")
+# rows of a kernel or a hidden layer held at a time
+BLOCK = 1024
 
-Student = NamedTuple(
-    "Student",
-    [
-        ("x", torch.Tensor),
-        ("initial", torch.Tensor),
-        ("linear", linearized.LinearizedStudent),
-    ],
-)
+
+class Student(NamedTuple):
+    """Inputs ``x`` of one run, the student's ``initial`` outputs on them, and the
+    ``linear`` student of their kernel."""
+
+    x: torch.Tensor
+    initial: torch.Tensor
+    linear: linearized.LinearizedStudent
 
 
 def inputs(n, dimension=2, *, law="normal", spread=SPREAD, generator):
@@ -42,17 +48,23 @@ def inputs(n, dimension=2, *, law="normal", spread=SPREAD, generator):
         float64 tensor ``(n, d)``.
 
     Raises:
-        ValueError: n or the dimension is below 1, spread is not > 0, or the law is not known.
+        ValueError: n or the dimension is below 1, spread is not > 0, or the law is not
+            known.
 
     Source: Ji & Zhu 2020, Section S4, not published; calibrated.
     """
     if min(n, dimension) < 1 or not spread > 0:
         raise ValueError(
-            f"n and dimension must be at least 1 and spread > 0, got {n}, {dimension} and {spread}"
+            "n and dimension must be at least 1 and spread > 0, got "
+            f"{n}, {dimension} and {spread}"
         )
     if law not in LAWS:
         raise ValueError(f"law must be one of {', '.join(LAWS)}, got {law!r}")
-    options = dict(generator=generator, device=generator.device, dtype=torch.float64)
+    options = {
+        "generator": generator,
+        "device": generator.device,
+        "dtype": torch.float64,
+    }
     if law == "uniform":
         return 12**0.5 * spread * (torch.rand(n, dimension, **options) - 0.5)
     return spread * torch.randn(n, dimension, **options)
@@ -63,8 +75,8 @@ class GaussianMixture(nn.Module):
 
     .. math:: z(x) = \sum_{j=1}^q A_j \exp(-\|x - x_j\|^2 / \sigma_j^2)
 
-    Centres are drawn like inputs, amplitudes from N(0, a²), and widths evenly from :math:`[r w, w]` with
-    :math:`w = w_0 (q / 22)^{-\gamma}`: one law for every q.
+    Centres are drawn like inputs, amplitudes from N(0, a²), and widths evenly from
+    :math:`[r w, w]` with :math:`w = w_0 (q / 22)^{-\gamma}`: one law for every q.
 
     Args:
         modes: number of modes q, at least 1.
@@ -79,7 +91,8 @@ class GaussianMixture(nn.Module):
     Raises:
         ValueError: a value out of range.
 
-    Source: Ji & Zhu 2020, Section 4; the laws of A, x and σ are in Section S4, not published; calibrated.
+    Source: Ji & Zhu 2020, Section 4; the laws of A, x and σ are in Section S4, not
+    published; calibrated.
     """
 
     def __init__(
@@ -96,30 +109,35 @@ class GaussianMixture(nn.Module):
         generator,
     ):
         super().__init__()
-        if not (
-            modes >= 1
-            and amplitude > 0
-            and width > 0
-            and shrink >= 0
-            and 0 <= narrowest <= 1
-        ):
+        positive = modes >= 1 and amplitude > 0 and width > 0 and shrink >= 0
+        if not positive or not 0 <= narrowest <= 1:
             raise ValueError(
-                "modes must be >= 1, amplitude and width > 0, shrink >= 0 and narrowest in [0, 1]; got "
+                "modes must be >= 1, amplitude and width > 0, shrink >= 0 and "
+                "narrowest in [0, 1]; got "
                 f"{modes}, {amplitude}, {width}, {shrink} and {narrowest}"
             )
-        options = dict(
-            generator=generator, device=generator.device, dtype=torch.float64
-        )
-        self.register_buffer(
-            "centres",
-            inputs(modes, dimension, law=law, spread=spread, generator=generator),
-        )
-        self.register_buffer("amplitudes", amplitude * torch.randn(modes, **options))
+        options = {
+            "generator": generator,
+            "device": generator.device,
+            "dtype": torch.float64,
+        }
+        # the order of the draws is part of the task: centres, amplitudes, widths
+        centres = inputs(modes, dimension, law=law, spread=spread, generator=generator)
+        amplitudes = amplitude * torch.randn(modes, **options)
         share = narrowest + (1 - narrowest) * torch.rand(modes, **options)
+        self.register_buffer("centres", centres)
+        self.register_buffer("amplitudes", amplitudes)
         self.register_buffer("widths", width * (modes / 22) ** -shrink * share)
 
     def forward(self, x):
-        """Logits ``(n,)`` of inputs ``(n, d)``."""
+        """Logits of the mixture.
+
+        Args:
+            x: inputs, ``(n, d)``.
+
+        Returns:
+            float64 tensor ``(n,)``.
+        """
         distances = torch.cdist(
             x, self.centres, compute_mode="donot_use_mm_for_euclid_dist"
         )
@@ -127,16 +145,22 @@ class GaussianMixture(nn.Module):
 
 
 class WideTeacher(nn.Module):
-    r"""An infinitely wide network trained on M labelled inputs, stopped at several epochs.
+    r"""An infinitely wide network trained on M labelled inputs, stopped at several
+    epochs.
 
-    Gradient flow in the kernel's space, from an output of zero, with time :math:`s = \mathrm{rate} \cdot \mathrm{epoch}`:
+    Gradient flow in the kernel's space, from an output of zero, with time
+    :math:`s = \mathrm{rate} \cdot \mathrm{epoch}`:
 
-    .. math:: z_t(x) = \Theta(x, X)\, a(s), \qquad \dot a = \frac1M \bigl(a_0 (2y - 1) - \Theta(X, X)\, a\bigr)
-              \quad \text{or} \quad \dot a = \frac1M \bigl(y - \sigma(\Theta(X, X)\, a)\bigr)
+    .. math::
+        z_t(x) = \Theta(x, X)\, a(s), \qquad
+        \dot a = \frac1M \bigl(a_0 (2y - 1) - \Theta(X, X)\, a\bigr)
+        \quad \text{or} \quad
+        \dot a = \frac1M \bigl(y - \sigma(\Theta(X, X)\, a)\bigr)
 
-    The first, the squared error to logits of :math:`\pm a_0`, has a closed form in the eigenbasis of :math:`\Theta(X, X)`. The
-    second, the logistic loss, is integrated by a Rosenbrock method of second order whose steps grow with s; outputs are
-    within 1 % of the exact flow.
+    The first, the squared error to logits of :math:`\pm a_0`, has a closed form in the
+    eigenbasis of :math:`\Theta(X, X)`. The second, the logistic loss, is integrated by
+    a Rosenbrock method of second order whose steps grow with s; outputs are within 1 %
+    of the exact flow.
 
     Args:
         x: inputs, ``(M, d)``.
@@ -150,8 +174,9 @@ class WideTeacher(nn.Module):
     Raises:
         ValueError: shapes, labels, epochs, loss, scale or rate out of range.
 
-    Source: Ji & Zhu 2020, Section 4.1 and Fig. 4 middle; network, loss and training are not published, the kernel limit is
-    ours; Jacot et al. 2018, Section 5, for the closed form.
+    Source: Ji & Zhu 2020, Section 4.1 and Fig. 4 middle; network, loss and training are
+    not published, the kernel limit is ours; Jacot et al. 2018, Section 5, for the
+    closed form.
     """
 
     def __init__(
@@ -159,44 +184,45 @@ class WideTeacher(nn.Module):
     ):
         super().__init__()
         times = torch.as_tensor(epochs, dtype=torch.float64, device=x.device) * rate
-        if (
-            x.ndim != 2
-            or labels.shape != x.shape[:1]
-            or not ((labels == 0) | (labels == 1)).all()
-        ):
+        binary = ((labels == 0) | (labels == 1)).all()
+        if x.ndim != 2 or labels.shape != x.shape[:1] or not binary:
             raise ValueError(
-                f"x must have shape (M, d) and labels, each 0 or 1, (M,); got {tuple(x.shape)} and "
-                f"{tuple(labels.shape)}"
+                "x must have shape (M, d) and labels, each 0 or 1, (M,); got "
+                f"{tuple(x.shape)} and {tuple(labels.shape)}"
             )
-        if (
-            times.ndim != 1
-            or not len(times)
-            or (times.diff(prepend=times.new_zeros(1)) <= 0).any()
-        ):
+        if times.ndim != 1 or not len(times) or not _grow_from_zero(times):
             raise ValueError(
-                f"epochs must grow from above 0, and rate be above 0; got {list(epochs)} and {rate}"
+                "epochs must grow from above 0, and rate be above 0; got "
+                f"{list(epochs)} and {rate}"
             )
         if loss not in LOSSES or not scale > 0:
             raise ValueError(
-                f"loss must be one of {', '.join(LOSSES)} and scale > 0, got {loss!r} and {scale}"
+                f"loss must be one of {', '.join(LOSSES)} and scale > 0, got "
+                f"{loss!r} and {scale}"
             )
         self.depth = depth
         self.register_buffer("x", x.double())
-        gram, labels = kernels.ntk(self.x, depth=depth), labels.to(self.x)
-        self.register_buffer(
-            "duals",
-            _logistic(gram, labels, times)
-            if loss == "logistic"
-            else _squared(gram, scale * (2 * labels - 1), times),
-        )
+        gram = kernels.ntk(self.x, depth=depth)
+        labels = labels.to(self.x)
+        if loss == "logistic":
+            duals = _logistic(gram, labels, times)
+        else:
+            duals = _squared(gram, scale * (2 * labels - 1), times)
+        self.register_buffer("duals", duals)
 
     def forward(self, x):
-        """Logits ``(n, k)`` of inputs ``(n, d)`` at the k stopping epochs."""
-        rows = [
-            kernels.ntk(block, self.x, depth=self.depth) @ self.duals
-            for block in x.to(self.x).split(BLOCK)
-        ]
-        return torch.cat(rows)
+        """Logits of the network at its k stopping epochs.
+
+        Args:
+            x: inputs, ``(n, d)``.
+
+        Returns:
+            float64 tensor ``(n, k)``.
+        """
+        outputs = []
+        for block in x.to(self.x).split(BLOCK):
+            outputs.append(kernels.ntk(block, self.x, depth=self.depth) @ self.duals)
+        return torch.cat(outputs)
 
 
 class Teacher(NamedTuple):
@@ -241,9 +267,11 @@ def draw_student(
     width=2048,
     generator,
 ):
-    """One run's samples, the student's outputs on them before training, and the student that is linear in its weights.
+    """One run's samples, the student's outputs on them before training, and the student
+    that is linear in its weights.
 
-    The initial outputs are those of an ``NTKMLP`` of finite width; the weight changes are those of the infinite limit.
+    The initial outputs are those of an ``NTKMLP`` of finite width; the weight changes
+    are those of the infinite limit.
 
     Args:
         n: samples, in the order in which students see them.
@@ -255,7 +283,8 @@ def draw_student(
         generator: draws samples and network.
 
     Returns:
-        ``Student(x, initial, linear)``: inputs ``(n, d)``, outputs at initialisation ``(n,)``, a ``LinearizedStudent``.
+        ``Student(x, initial, linear)``: inputs ``(n, d)``, outputs at initialisation
+        ``(n,)``, a ``LinearizedStudent``.
 
     Raises:
         ValueError: a size below 1 or an unknown activation.
@@ -279,33 +308,52 @@ def draw_student(
     return Student(x, initial, linearized.LinearizedStudent(gram, in_place=True))
 
 
+def _grow_from_zero(times):
+    """Whether every time is larger than the one before it, and the first than 0."""
+    return (times.diff(prepend=times.new_zeros(1)) > 0).all()
+
+
 def _squared(gram, targets, times):
     """Dual coefficients of the squared error's flow at the given times: ``(M, k)``."""
-    spectrum, V = torch.linalg.eigh(gram / len(gram))
+    M = len(gram)
+    spectrum, V = torch.linalg.eigh(gram / M)
     learned = -torch.expm1(-spectrum[:, None] * times)
-    return V @ ((V.T @ targets)[:, None] * learned / (len(gram) * spectrum[:, None]))
+    return V @ ((V.T @ targets)[:, None] * learned / (M * spectrum[:, None]))
 
 
 def _logistic(gram, labels, times, *, first=0.1, growth=0.3):
-    """Dual coefficients of the logistic flow at the given times: ``(M, k)``. ROS2: Verwer et al. 1999, Eq. 6."""
-    M, gamma = len(labels), 1 - 0.5**0.5
-    a, now, found = torch.zeros_like(labels), 0.0, []
+    """Dual coefficients of the logistic flow at the given times: ``(M, k)``.
+
+    A step is ``growth`` times the time that has passed, at least ``first``, and ends at
+    the next of ``times`` at the latest.
+
+    Source: ROS2 of Verwer et al. 1999, Eq. 6.
+    """
+    a = torch.zeros_like(labels)
+    now = 0.0
+    duals = []
     for time in times.tolist():
         while now < time * (1 - 1e-12):
             step = min(max(growth * now, first), time - now)
-            p = torch.sigmoid(gram @ a)
-            root = (p * (1 - p) * (gamma * step / M)).sqrt()
-            A = root[:, None] * gram * root
-            A.diagonal().add_(1)
-            L = torch.linalg.cholesky(A)
-            first_rate = _solve(L, gram, root, (labels - p) / M)
-            ahead = (labels - torch.sigmoid(gram @ (a + step * first_rate))) / M
-            a = a + step * (
-                1.5 * first_rate + 0.5 * _solve(L, gram, root, ahead - 2 * first_rate)
-            )
+            a = _rosenbrock_step(gram, labels, a, step)
             now += step
-        found.append(a)
-    return torch.stack(found, dim=1)
+        duals.append(a)
+    return torch.stack(duals, dim=1)
+
+
+def _rosenbrock_step(gram, labels, a, step):
+    """One step of ROS2 for the logistic flow of the dual coefficients a."""
+    M = len(labels)
+    gamma = 1 - 0.5**0.5
+    p = torch.sigmoid(gram @ a)
+    root = (p * (1 - p) * (gamma * step / M)).sqrt()
+    A = root[:, None] * gram * root
+    A.diagonal().add_(1)
+    L = torch.linalg.cholesky(A)
+    first_rate = _solve(L, gram, root, (labels - p) / M)
+    ahead = (labels - torch.sigmoid(gram @ (a + step * first_rate))) / M
+    second_rate = _solve(L, gram, root, ahead - 2 * first_rate)
+    return a + step * (1.5 * first_rate + 0.5 * second_rate)
 
 
 def _solve(L, gram, root, rate):
