@@ -1,13 +1,13 @@
-"""Understanding knowledge distillation: the package behind the book.
+"""Understanding knowledge distillation: the science behind the book.
 
-Objects live here, papers live in ``book``. A module is a room with one subject and imports only from floors below::
+Objects lie flat at the top, as chapters call them, and each paper's own task has a folder::
 
-    top      chapters, execution, trials, pages, site   a chapter with checked parameters, run, tried, dressed, built
-    floor 2  transfer, correction, neurons, threshold   one run of a section's experiment, all its quantities at once
-    floor 1  linearized, metrics, inefficiency, synthetic   students at every sample size; what papers plot; their task
-    floor 0  datasets, models, losses, logits, kernels (tiles), separation, training, pixels, curves   one idea each
-    yard     sweeps (dispatch, cluster, rows, rowprocess, codekeys), claims (claimfile, verdicts, ledgerpage),
-             plots, moving, costpage, downloads, places, devices   durable rows, verdicts, figures, files: no maths
+    logits  losses  linearized  datasets  pixels  devices    what the papers talk about
+    kernels  models  training  metrics                       the same, in several files
+    intervals  curves  published                             estimates and paper curves
+    roots  places  downloads                                 a solver; files and folders
+    papers                                                   one folder a paper
 
-A name always shows its room: ``from kdlib import logits, metrics``.
+A name always shows its room: ``from kdlib import logits, metrics``. What any executable
+companion of papers needs (sweeps, claims, pages) is the package ``companion``.
 """

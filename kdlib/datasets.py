@@ -1,8 +1,8 @@
 """The image sets as tensors.
 
-Every file is checked against its md5 as it is read, nothing is unpickled, and nothing is downloaded unasked:
-``make data`` (``python -m kdlib.downloads [NAME ...]``) does that. ``KDLIB_DATA`` names the folder, by default one in
-the user's cache.
+Every file is checked against its md5 as it is read, nothing is unpickled, and nothing
+is downloaded unasked: ``make data`` (``python -m kdlib.downloads [NAME ...]``) does
+that. ``KDLIB_DATA`` names the folder, by default one in the user's cache.
 """
 
 import gzip
@@ -18,7 +18,8 @@ from sklearn.datasets import load_digits
 
 from kdlib import places
 
-# md5 of each file's contents; MNIST's are those of the unpacked idx files, which may lie there plain or as .gz.
+# md5 of each file's contents; MNIST's are those of the unpacked idx files, which may
+# lie there plain or as .gz.
 MD5 = {
     "cifar10": {
         "cifar-10-batches-bin/data_batch_1.bin": "5dd7e06a14cb22eb9f671a540d1b7c25",
@@ -41,8 +42,9 @@ NAMES = ("digits", "mnist", "cifar10")
 class Images(NamedTuple):
     """An image set with its official split.
 
-    Images are uint8 of shape ``(n, channels, height, width)``, labels int64 of shape ``(n,)`` in 0..9; ``checksum`` is
-    the SHA-256 of the four tensors' types, shapes and bytes, in hexadecimal.
+    Images are uint8 of shape ``(n, channels, height, width)``, labels int64 of shape
+    ``(n,)`` in 0..9; ``checksum`` is the SHA-256 of the four tensors' types, shapes and
+    bytes, in hexadecimal.
     """
 
     name: str
@@ -54,7 +56,8 @@ class Images(NamedTuple):
 
 
 def data_folder(root=None):
-    """The data folder: ``root``, else ``$KDLIB_DATA``, else the user's cache folder. It need not exist.
+    """The data folder: ``root``, else ``$KDLIB_DATA``, else the user's cache folder. It
+    need not exist.
 
     Args:
         root: a folder, or None.
@@ -69,8 +72,9 @@ def resolve(dataset="auto", *, real="cifar10", root=None):
     """Name of the set that :func:`load` takes, without reading it.
 
     Args:
-        dataset: ``auto``, ``digits``, ``mnist`` or ``cifar10``; ``auto`` is ``real`` where all its files are on disk,
-            and ``digits``, which need no download, where they are not.
+        dataset: ``auto``, ``digits``, ``mnist`` or ``cifar10``; ``auto`` is ``real``
+            where all its files are on disk, and ``digits``, which need no download,
+            where they are not.
         real: what ``auto`` looks for; one of ``digits``, ``mnist``, ``cifar10``.
         root: the data folder; see :func:`data_folder`.
 
@@ -79,7 +83,8 @@ def resolve(dataset="auto", *, real="cifar10", root=None):
 
     Raises:
         ValueError: an unknown name.
-        FileNotFoundError: a set that was asked for by name is not on disk; says in which folder and what to do.
+        FileNotFoundError: a set that was asked for by name is not on disk; says in
+            which folder and what to do.
     """
     if dataset not in ("auto", *NAMES):
         raise ValueError(
@@ -94,8 +99,9 @@ def resolve(dataset="auto", *, real="cifar10", root=None):
     if dataset == "auto":
         return "digits"
     raise FileNotFoundError(
-        f"{name}: {len(missing)} of {len(MD5[name])} files missing in {data_folder(root)} (the first: {missing[0]}); "
-        "run `make data`, or let KDLIB_DATA name the folder that has them"
+        f"{name}: {len(missing)} of {len(MD5[name])} files missing in "
+        f"{data_folder(root)} (the first: {missing[0]}); run `make data`, or let "
+        "KDLIB_DATA name the folder that has them"
     )
 
 
@@ -107,7 +113,8 @@ def check(name, *, root=None):
         root: the data folder; see :func:`data_folder`.
 
     Returns:
-        dict: file -> ``"missing"``, or the message with which :func:`load` would refuse it; empty where all is right
+        dict: file -> ``"missing"``, or the message with which :func:`load` would refuse
+            it; empty where all is right
     """
     wrong = {}
     for file in MD5[name]:
@@ -124,10 +131,12 @@ def check(name, *, root=None):
 def load(dataset="auto", *, real="cifar10", root=None):
     """An image set as tensors, its bytes checked.
 
-    ``cifar10`` (50,000 + 10,000, 3 x 32 x 32) is read from the official binary version, ``mnist`` (60,000 + 10,000,
-    1 x 28 x 28) from the idx files, plain or gzipped. ``digits`` (1 x 8 x 8) are scikit-learn's 1,797: their 17 grey
-    levels v become ``round(255 v / 16)``, and every fifth image of each class, in the order of the file, is for testing
-    (1,442 + 355): a fixed split, without a random number, whose parts have every class and run through the whole file.
+    ``cifar10`` (50,000 + 10,000, 3 x 32 x 32) is read from the official binary version,
+    ``mnist`` (60,000 + 10,000, 1 x 28 x 28) from the idx files, plain or gzipped.
+    ``digits`` (1 x 8 x 8) are scikit-learn's 1,797: their 17 grey levels v become
+    ``round(255 v / 16)``, and every fifth image of each class, in the order of the
+    file, is for testing (1,442 + 355): a fixed split, without a random number, whose
+    parts have every class and run through the whole file.
 
     Args:
         dataset: ``auto``, ``digits``, ``mnist`` or ``cifar10``; see :func:`resolve`.
@@ -138,12 +147,14 @@ def load(dataset="auto", *, real="cifar10", root=None):
         Images
 
     Raises:
-        ValueError: an unknown name; or a truncated or altered file, named, with what to do.
+        ValueError: an unknown name; or a truncated or altered file, named, with what to
+            do.
         FileNotFoundError: a set that was asked for by name is not on disk.
 
-    Source: Krizhevsky, Learning multiple layers of features from tiny images (2009), Section 3; LeCun et al.,
-    Gradient-based learning applied to document recognition (1998), Section III; Alpaydin & Kaynak, Optical
-    recognition of handwritten digits (UCI, 1998).
+    Source: Krizhevsky, Learning multiple layers of features from tiny images (2009),
+    Section 3; LeCun et al., Gradient-based learning applied to document recognition
+    (1998), Section III; Alpaydin & Kaynak, Optical recognition of handwritten digits
+    (UCI, 1998).
     """
     name = resolve(dataset, real=real, root=root)
     parts = {"digits": _digits, "mnist": _mnist, "cifar10": _cifar10}[name](root)
@@ -169,8 +180,9 @@ def _on_disk(file, root):
 
 
 def _read(name, file, root):
-    """The bytes of a file of the table, (size,) uint8: hashed as read, so that what was checked is what is used."""
-    path, wrong = _on_disk(file, root), None
+    """The bytes of a file, (size,) uint8, hashed as read: what is used is checked."""
+    path = _on_disk(file, root)
+    wrong = None
     try:
         data = np.fromfile(path, dtype=np.uint8)
         if path.suffix == ".gz":
@@ -183,7 +195,8 @@ def _read(name, file, root):
         wrong = f"it does not unpack ({error})"
     if wrong:
         raise ValueError(
-            f"{path} is truncated or altered: {wrong}; delete it and run `make data` again"
+            f"{path} is truncated or altered: {wrong}; delete it and run `make data` "
+            "again"
         )
     return data
 
@@ -203,7 +216,7 @@ def _cifar10(root):
 
 
 def _mnist(root):
-    """Idx files: a big-endian header (2 zero bytes, type, number of axes, the axes as 4 bytes each), then the bytes."""
+    """Idx files: 2 zero bytes, type, number of axes, 4 bytes an axis, the bytes."""
     parts = []
     for file in MD5["mnist"]:
         data = _read("mnist", file, root)

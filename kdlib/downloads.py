@@ -1,8 +1,11 @@
-"""How the data sets get onto the disk: one mirror after another, checked, nothing half-written under a final name.
+"""How the data sets get onto the disk: one mirror after another, checked, nothing
+half-written under a final name.
 
-``pooch`` fetches one address and checks one hash. Here it gets a list of sources, and a downloader that goes on where
-an earlier try stopped: what has arrived waits in a ``.part`` file, one for each checksum, so that bytes of different
-archives never meet. Only the hash is believed; a wrong size or a web page is refused before it is taken.
+``pooch`` fetches one address and checks one hash. Here it gets a list of sources, and a
+downloader that goes on where
+an earlier try stopped: what has arrived waits in a ``.part`` file, one for each
+checksum, so that bytes of different archives never meet. Only the hash is believed; a
+wrong size or a web page is refused before it is taken.
 """
 
 import contextlib
@@ -30,11 +33,14 @@ except (
 ):  # not a POSIX system: that two downloads do not meet is then the user's own affair
     fcntl = None
 
-SLOWEST = 4096  # bytes per second below which a source counts as stalled; the throttled CIFAR-10 host gives 55,000
+# Bytes per second below which a source counts as stalled; the throttled host of
+# CIFAR-10 gives 55,000.
+SLOWEST = 4096
 UNPACKED = {"cifar10": 184_380_000}  # bytes that an archive grows to
 
-# For each file, in the order they are asked: (address, bytes, checksum). CIFAR-10's own host comes last because it is
-# throttled; the Apache mirror has packed the same six files anew. MNIST's own host has refused programs since 2024.
+# For each file, in the order they are asked: (address, bytes, checksum). CIFAR-10's own
+# host comes last because it is throttled; the Apache mirror has packed the same six
+# files anew. MNIST's own host has refused programs since 2024.
 _APACHE = "https://apache-mxnet.s3-accelerate.dualstack.amazonaws.com/gluon/dataset"
 _MNIST_HOSTS = (
     "https://ossci-datasets.s3.amazonaws.com/mnist",
@@ -71,12 +77,19 @@ SOURCES = {
 
 
 def main(names):
-    """``python -m kdlib.downloads [NAME ...]``: bring the named sets, all by default, and return the exit status."""
-    if unknown := [name for name in names if name not in SOURCES]:
-        print(
-            f"no data set {unknown[0]!r}; one of {', '.join(SOURCES)} (digits need no download)",
-            file=sys.stderr,
-        )
+    """``python -m kdlib.downloads [NAME ...]``: bring the named sets.
+
+    Args:
+        names: names of sets; all where there are none.
+
+    Returns:
+        The exit status.
+    """
+    unknown = [name for name in names if name not in SOURCES]
+    if unknown:
+        known = ", ".join(SOURCES)
+        told = f"no data set {unknown[0]!r}; one of {known} (digits need no download)"
+        print(told, file=sys.stderr)
         return 2
     failed = False
     for name in names or SOURCES:
@@ -97,7 +110,8 @@ def main(names):
 def download(name, *, root=None, timeout=30.0):
     """Bring the missing and the damaged files of a set into the data folder.
 
-    What has arrived is kept in the folder ``NAME.partial`` there, and the next call goes on from it.
+    What has arrived is kept in the folder ``NAME.partial`` there, and the next call
+    goes on from it.
 
     Args:
         name: ``mnist`` or ``cifar10``.
@@ -106,7 +120,8 @@ def download(name, *, root=None, timeout=30.0):
 
     Raises:
         ValueError: an unknown name.
-        ConnectionError: no source gave the right bytes; names each and what was wrong with it.
+        ConnectionError: no source gave the right bytes; names each and what was wrong
+            with it.
         OSError: the disk is full or not writable.
     """
     if name not in SOURCES:
@@ -128,20 +143,25 @@ def download(name, *, root=None, timeout=30.0):
 def fetch(sources, target, *, timeout=30.0):
     """Download one file from the first source that gives the right bytes.
 
-    A source that is cut off, stalls, lies about the size or sends other bytes is left for the next one, which goes on
-    from the bytes that are there. Where a whole that was put together from several tries is wrong, the source that
-    completed it is asked once more, from the start.
+    A source that is cut off, stalls, lies about the size or sends other bytes is left
+    for the next one, which goes on from the bytes that are there. Where a whole that
+    was put together from several tries is wrong, the source that completed it is asked
+    once more, from the start.
 
     Args:
-        sources: list of (address, size in bytes, checksum as ``md5:...``, ``sha1:...`` or ``sha256:...``).
-        target: the file to write; one that is there with a source's checksum is left alone.
-        timeout: seconds without an answer, or with less than 4,096 bytes a second, after which a source is left.
+        sources: list of (address, size in bytes, checksum as ``md5:...``, ``sha1:...``
+            or ``sha256:...``).
+        target: the file to write; one that is there with a source's checksum is left
+            alone.
+        timeout: seconds without an answer, or with less than 4,096 bytes a second,
+            after which a source is left.
 
     Returns:
         pathlib.Path: the target
 
     Raises:
-        ConnectionError: no source gave the right bytes; names each and what was wrong with it.
+        ConnectionError: no source gave the right bytes; names each and what was wrong
+            with it.
         OSError: the disk is full or not writable; what has arrived is kept.
     """
     target, wrong = Path(target), []
@@ -165,7 +185,8 @@ def fetch(sources, target, *, timeout=30.0):
 def unpack(archive, files, *, scratch):
     """Take known files out of a tar archive, each checked before it gets its name.
 
-    Members are found by the last part of their name; the archive's own folders, links and permissions are never used.
+    Members are found by the last part of their name; the archive's own folders, links
+    and permissions are never used.
 
     Args:
         archive: a ``.tar.gz`` file.
@@ -228,7 +249,8 @@ def _bring(name, wrong, folder, timeout):
 
 @contextlib.contextmanager
 def _alone_in(folder):
-    """Hold a folder so that two downloads into it take turns: the second one waits, then finds the files."""
+    """Hold a folder so that two downloads into it take turns: the second one waits,
+    then finds the files."""
     if fcntl is None:
         yield
         return
@@ -247,8 +269,11 @@ def _alone_in(folder):
 
 @contextlib.contextmanager
 def _enough_space(folder, need):
-    """Refuse to start where ``need`` bytes will not fit, and say in one line when the disk fills up on the way."""
-    text = f"about {need / 1e6:,.0f} MB more are needed in {folder}; make room, or let KDLIB_DATA name another folder"
+    """Refuse to start where bytes will not fit; one line when the disk fills up."""
+    text = (
+        f"about {need / 1e6:,.0f} MB more are needed in {folder}; make room, or let "
+        "KDLIB_DATA name another folder"
+    )
     if (free := shutil.disk_usage(folder).free) < need:
         raise OSError(f"not enough disk space ({free / 1e6:,.0f} MB): {text}")
     try:
@@ -289,61 +314,67 @@ def _try(url, size, checksum, target, part, timeout):
 
 
 def _go_on(url, output_file, _, *, part, size, timeout):
-    """A downloader for pooch: bring the part file up to ``size`` bytes, then hand it over to be hashed."""
+    """A downloader for pooch: bring the part file up to ``size``, then hand it over."""
     have = part.stat().st_size if part.exists() else 0
     if have < size:
-        # as stored, not compressed on the way: ranges and hashes are about the file's own bytes
-        headers = {"Accept-Encoding": "identity"} | (
-            {"Range": f"bytes={have}-"} if have else {}
-        )
+        # As stored, not compressed on the way: ranges and hashes are about the file.
+        headers = {"Accept-Encoding": "identity"}
+        if have:
+            headers["Range"] = f"bytes={have}-"
         with requests.get(url, headers=headers, stream=True, timeout=timeout) as answer:
-            answer.raise_for_status()
-            if answer.headers.get("Content-Type", "").startswith("text/html"):
-                raise ConnectionError("a web page instead of the file")
-            start = 0  # where in the file the body begins; a server that knows no ranges sends it all
-            if answer.status_code == 206:
-                told = re.match(
-                    r"bytes (\d+)-", answer.headers.get("Content-Range", "")
-                )
-                start = int(told[1]) if told else size
-            told = answer.headers.get("Content-Length", "")
-            if start > have or (told.isdigit() and start + int(told) != size):
-                raise ConnectionError(
-                    f"lies about the size or the range ({start:,} + {told or '?'} of {size:,} bytes)"
-                )
+            start = _start_of_body(answer, have, size)
             print(f"{url}, from byte {have:,} on" if have else url, file=sys.stderr)
             _append(answer.raw, part, skip=have - start, size=size, timeout=timeout)
     if part.stat().st_size < size:
-        raise ConnectionError("cut off")
+        raise _Failed("cut off")
     os.replace(part, output_file)
 
 
+class _Failed(ConnectionError):
+    """A source that gives something else than the file, or nothing."""
+
+
+def _start_of_body(answer, have, size):
+    """Where in the file an answer's body begins: at 0 if the server knows no ranges."""
+    answer.raise_for_status()
+    if answer.headers.get("Content-Type", "").startswith("text/html"):
+        raise _Failed("a web page instead of the file")
+    start = 0
+    if answer.status_code == 206:
+        given = answer.headers.get("Content-Range", "")
+        told = re.match(r"bytes (\d+)-", given)
+        start = int(told[1]) if told else size
+    length = answer.headers.get("Content-Length", "")
+    if start > have or (length.isdigit() and start + int(length) != size):
+        said = f"{start:,} + {length or '?'} of {size:,} bytes"
+        raise _Failed(f"lies about the size or the range ({said})")
+    return start
+
+
 def _append(raw, part, *, skip, size, timeout):
-    """Append the body to the part file, up to ``size`` in all, after passing over the ``skip`` bytes that are there."""
-    read = getattr(
-        raw, "read1", raw.read
-    )  # read1 returns what has arrived, so that a trickle is seen as one
-    name, mark, since = part.name.split(".")[0], time.monotonic(), 0
+    """Append the body to the part file, after passing over ``skip`` bytes of it."""
+    # read1 returns what has arrived, so that a trickle is seen as one
+    read = getattr(raw, "read1", raw.read)
+    name = part.name.split(".")[0]
+    mark = time.monotonic()
+    since = 0  # bytes that have come since then
     with open(part, "ab") as out:
-        with tqdm(
-            total=size,
-            initial=out.tell() - skip,
-            unit="B",
-            unit_scale=True,
-            desc=name,
-            disable=None,
-        ) as bar:
+        here = out.tell() - skip
+        look = dict(unit="B", unit_scale=True, desc=name, disable=None)
+        with tqdm(total=size, initial=here, **look) as bar:
             while out.tell() < size and (block := read(1 << 16, decode_content=False)):
                 out.write(block[skip:][: size - out.tell()])
                 skip = max(0, skip - len(block))
                 bar.update(len(block))
                 since += len(block)
-                if (now := time.monotonic()) - mark > timeout:
-                    if since < SLOWEST * (now - mark):
-                        raise ConnectionError(
-                            f"stalled at {since / (now - mark):,.0f} bytes a second"
+                passed = time.monotonic() - mark
+                if passed > timeout:
+                    if since < SLOWEST * passed:
+                        raise _Failed(
+                            f"stalled at {since / passed:,.0f} bytes a second"
                         )
-                    mark, since = now, 0
+                    mark = time.monotonic()
+                    since = 0
 
 
 if __name__ == "__main__":

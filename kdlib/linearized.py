@@ -1,32 +1,30 @@
 """The student trained to convergence on the first n samples, for every n at once."""
 
-import os
-import re
-from pathlib import Path
-
 import torch
 from torch import nn
 
-from kdlib import kernels
+from kdlib import kernels, memory
 
 BLOCK = 512  # test points whitened at a time: large enough for BLAS, small beside n
 NUMBER = 8  # bytes of a float64
 
 
 class LinearizedStudent(nn.Module):
-    r"""A wide student, linear in its weights and trained to the end on the first n of N
-    samples, for every n up to N.
+    r"""A wide student, linear in its weights, trained to the end on n samples, every n.
+
+    It is trained on the first n of N samples, for every n up to N at once.
 
     .. math::
         \Delta_{\hat w} = \phi(X)\, \Theta_n^{-1} \Delta_z, \qquad
-        \langle a, b \rangle_{\Theta_n} = a^\top \Theta_n^{-1} b = \sum_{i \le n} (L^{-1} a)_i\, (L^{-1} b)_i
+        \langle a, b \rangle_{\Theta_n} = a^\top \Theta_n^{-1} b
+        = \sum_{i \le n} (L^{-1} a)_i\, (L^{-1} b)_i
 
     L is the Cholesky factor of the whole Gram matrix :math:`\Theta_N = L L^\top`. The
     leading n × n block of L is the factor of :math:`\Theta_n`, and a triangular solve
     goes from the top, so its first n entries are those of the student of n samples:
     norms, inner products and outputs at every n are running sums over one solve. The
-    factorisation takes N³ / 3 multiplications, a target N² / 2 more, a test point N² /
-    2 more.
+    factorisation takes N³ / 3 multiplications, a target and a test point N² / 2 more
+    each.
 
     Targets are logit *changes*, :math:`\Delta_z = z - z_0` with :math:`z_0` the
     student's outputs at its initialisation, not the logits z themselves. All arithmetic
@@ -51,7 +49,7 @@ class LinearizedStudent(nn.Module):
     def __init__(self, gram, *, in_place=False):
         super().__init__()
         if not in_place and gram.ndim == 2:
-            _require(
+            memory.require(
                 NUMBER * len(gram) ** 2,
                 gram.device,
                 f"a float64 copy of a Gram matrix of n = {len(gram):,}",
@@ -59,11 +57,10 @@ class LinearizedStudent(nn.Module):
         self.register_buffer("factor", kernels.cholesky(gram, in_place=in_place))
 
     def whiten(self, targets):
-        r"""Coordinates :math:`v = L^{-1} \Delta_z` of the weight change in the
-        orthonormal basis that the samples span.
+        r"""Coordinates :math:`v = L^{-1} \Delta_z` of the weight change.
 
-        The n-th basis vector is the part of sample n's features that no earlier sample
-        has.
+        The basis is orthonormal and spans the samples' features. The n-th basis vector
+        is the part of sample n's features that no earlier sample has.
 
         Args:
             targets: logit changes, ``(n,)`` or ``(n, k)``.
@@ -81,11 +78,11 @@ class LinearizedStudent(nn.Module):
         n = len(self.factor)
         if targets.ndim not in (1, 2) or len(targets) != n:
             raise ValueError(
-                f"targets must have shape (n,) or (n, k) with n = {n}, got {tuple(targets.shape)}"
+                f"targets must have shape (n,) or (n, k) with n = {n}, got "
+                f"{tuple(targets.shape)}"
             )
-        v = torch.linalg.solve_triangular(
-            self.factor, targets.to(self.factor).reshape(n, -1), upper=False
-        )
+        columns = targets.to(self.factor).reshape(n, -1)
+        v = torch.linalg.solve_triangular(self.factor, columns, upper=False)
         return v.reshape(targets.shape)
 
     def weight_norms(self, targets):
@@ -108,8 +105,9 @@ class LinearizedStudent(nn.Module):
         return self.whiten(targets).square_().cumsum(0).sqrt_()
 
     def inner(self, first, second):
-        r"""Inner product of two weight changes, :math:`a^\top \Theta_n^{-1} b`, at
-        every sample size.
+        r"""Inner product of two weight changes at every sample size.
+
+        .. math:: \langle a, b \rangle_{\Theta_n} = a^\top \Theta_n^{-1} b
 
         Args:
             first: logit changes a, ``(n,)`` or ``(n, k)``.
@@ -129,10 +127,11 @@ class LinearizedStudent(nn.Module):
         """
         if first.ndim == second.ndim == 2 and first.shape[1] != second.shape[1]:
             raise ValueError(
-                f"first and second must have the same number of targets, got {first.shape[1]} and "
-                f"{second.shape[1]}"
+                "first and second must have the same number of targets, got "
+                f"{first.shape[1]} and {second.shape[1]}"
             )
-        a, b = self.whiten(first), self.whiten(second)
+        a = self.whiten(first)
+        b = self.whiten(second)
         if a.ndim < b.ndim:
             a = a[:, None]
         if b.ndim < a.ndim:
@@ -140,10 +139,12 @@ class LinearizedStudent(nn.Module):
         return (a * b).cumsum(0)
 
     def oracle_angles(self, targets, zero_targets):
-        r"""Angle between student and oracle at every sample size, both less the zero
-        function's weight change.
+        r"""Angle between student and oracle at every sample size.
 
-        .. math:: \bar\alpha_n = \bar\alpha(\Delta_{w_*} - \Delta_{w_z},\, \Delta_{\hat w, n} - \Delta_{w_z}), \qquad
+        Both are taken less the zero function's weight change.
+
+        .. math:: \bar\alpha_n = \bar\alpha(\Delta_{w_*} - \Delta_{w_z},\,
+                  \Delta_{\hat w, n} - \Delta_{w_z}), \qquad
                   \Delta_{\hat w, n} = P_n \Delta_{w_*}
 
         The oracle and the zero function are the students of all n samples; with the
@@ -164,17 +165,15 @@ class LinearizedStudent(nn.Module):
         Source: Ji & Zhu 2020, Section 3, Theorem 1.
         """
         v, u = self.whiten(torch.stack([targets, zero_targets], dim=1)).T
-        w = (
-            v - u
-        )  # the oracle less the zero function; the student is less than that by D, v beyond n
-        DD, wD = (a.flip(0).cumsum(0).flip(0) - a for a in (v * v, w * v))
-        return torch.atan2(
-            (w @ w * DD - wD**2).clamp_(min=0).sqrt_(), (w @ w - wD).abs()
-        )  # not acos: exact near 0
+        w = v - u  # the oracle less the zero function
+        # The student of n samples is w less D, which has v beyond n and 0 before.
+        DD = _sums_beyond(v * v)
+        wD = _sums_beyond(w * v)
+        opposite = (w @ w * DD - wD**2).clamp_(min=0).sqrt_()
+        return torch.atan2(opposite, (w @ w - wD).abs())  # not acos: exact near 0
 
     def predict(self, cross_gram, targets, sizes=None):
-        r"""The student's outputs on test points, less its outputs there at
-        initialisation, at the sizes asked for.
+        r"""Outputs on test points at the sizes asked for, less those at initialisation.
 
         .. math:: f_n(x) - f(x; w_0) = \Theta(x, X_n)\, \Theta_n^{-1} \Delta_z
 
@@ -198,38 +197,38 @@ class LinearizedStudent(nn.Module):
 
         Source: Ji & Zhu 2020, Section 2, Eq. 4; Lee et al. 2019, Eq. 8.
         """
-        n, v = len(self.factor), self.whiten(targets)
+        n = len(self.factor)
+        v = self.whiten(targets).reshape(n, -1)
         if cross_gram.ndim != 2 or cross_gram.shape[1] != n:
             raise ValueError(
-                f"cross_gram must have shape (t, n) with n = {n}, got {tuple(cross_gram.shape)}"
+                f"cross_gram must have shape (t, n) with n = {n}, got "
+                f"{tuple(cross_gram.shape)}"
             )
-        sizes = (
-            list(range(1, n + 1)) if sizes is None else [int(size) for size in sizes]
-        )
+        sizes = range(1, n + 1) if sizes is None else sizes
+        sizes = [int(size) for size in sizes]
         if any(low >= high for low, high in zip([0] + sizes, sizes + [n + 1])):
             raise ValueError(f"sizes must grow and lie in 1 … {n}, got {sizes}")
-        t, v = len(cross_gram), v.reshape(n, -1)
-        _require(
-            NUMBER * v.shape[1] * t * len(sizes),
-            v.device,
-            f"the outputs at {len(sizes):,} sizes, {t:,} test points, {v.shape[1]:,} targets",
-        )
-        outputs = v.new_empty(len(sizes), t, v.shape[1])
+        t = len(cross_gram)
+        k = v.shape[1]
+        what = f"the outputs at {len(sizes):,} sizes, {t:,} test points, {k:,} targets"
+        memory.require(NUMBER * k * t * len(sizes), v.device, what)
+        outputs = v.new_empty(len(sizes), t, k)
         for start in range(0, t, BLOCK):
             block = cross_gram[start : start + BLOCK].to(v)  # (b, n)
             W = torch.linalg.solve_triangular(
                 self.factor.T, block, upper=True, left=False
             )
+            there = outputs[:, start : start + BLOCK]
             if len(sizes) == n:
-                for target in range(v.shape[1]):
-                    outputs[:, start : start + BLOCK, target] = (
-                        (W * v[:, target]).cumsum(1).T
-                    )
+                for target in range(k):
+                    there[:, :, target] = (W * v[:, target]).cumsum(1).T
                 continue
-            low, total = 0, v.new_zeros(len(block), v.shape[1])
+            low = 0
+            total = v.new_zeros(len(block), k)
             for row, size in enumerate(sizes):
-                total = total.addmm_(W[:, low:size], v[low:size])
-                outputs[row, start : start + BLOCK], low = total, size
+                total.addmm_(W[:, low:size], v[low:size])
+                there[row] = total
+                low = size
         return outputs.reshape(len(sizes), t, *targets.shape[1:])
 
     def predict_later(self, whitened, start, size):
@@ -259,7 +258,8 @@ class LinearizedStudent(nn.Module):
         N = len(self.factor)
         if not (0 <= start < N and 1 <= size <= N):
             raise ValueError(
-                f"start must be in 0 … {N - 1} and size in 1 … {N}, got {start} and {size}"
+                f"start must be in 0 … {N - 1} and size in 1 … {N}, got {start} and "
+                f"{size}"
             )
         return self.factor[start:, :size] @ whitened[:size]
 
@@ -267,8 +267,7 @@ class LinearizedStudent(nn.Module):
 def memory_needed(
     samples, *, targets=1, test_points=0, sizes=1, in_place=True, device="cpu"
 ):
-    """Bytes that a student of so many samples takes, before anything is allocated; an
-    error where they are not free.
+    """Bytes that a student takes, known before anything is allocated.
 
     8 (n² (2 unless in place) + 3 n k + 512 n + t n + s t k): Gram matrix, targets with
     their solves, a block, the kernel of the test points, the outputs there.
@@ -300,11 +299,13 @@ def memory_needed(
             matrices + 3 * n * targets + test_points * n + sizes * test_points * targets
         )
 
-    free, fits = _free_memory(device), 0
+    free = memory.free(device)
+    fits = 0
     if needed(samples) > free:
         for bit in reversed(range(40)):
-            fits += 2**bit * (needed(fits + 2**bit) <= free)
-    _require(
+            if needed(fits + 2**bit) <= free:
+                fits += 2**bit
+    memory.require(
         needed(samples),
         device,
         f"a student of n = {samples:,} samples",
@@ -313,35 +314,6 @@ def memory_needed(
     return needed(samples)
 
 
-def _require(size, device, what, hint=""):
-    free = _free_memory(device)
-    if size > free:
-        raise MemoryError(
-            f"{what} needs {size / 2**30:.1f} GiB, but {free / 2**30:.1f} GiB are free on {device}{hint}"
-        )
-
-
-def _free_memory(device):
-    """Bytes that can be allocated on a device: what the machine has left, or a
-    container's limit where that is lower."""
-    if torch.device(device).type == "cuda":
-        free, _ = torch.cuda.mem_get_info(device)
-        return (
-            free
-            + torch.cuda.memory_reserved(device)
-            - torch.cuda.memory_allocated(device)
-        )
-    free = os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE")
-    machine, group = Path("/proc/meminfo"), Path("/sys/fs/cgroup")
-    if machine.exists():
-        free = 1024 * int(re.search(r"MemAvailable:\s+(\d+)", machine.read_text())[1])
-    if (group / "memory.max").exists() and (
-        limit := (group / "memory.max").read_text().strip()
-    ) != "max":
-        used = int(
-            re.search(
-                r"^anon (\d+)", (group / "memory.stat").read_text(), re.MULTILINE
-            )[1]
-        )  # less caches
-        free = min(free, int(limit) - used)
-    return free
+def _sums_beyond(terms):
+    """For each n the sum of the terms after the first n."""
+    return terms.flip(0).cumsum(0).flip(0) - terms

@@ -9,7 +9,7 @@ import textwrap
 from companion.press import chapters
 
 ROOT = chapters.book().parent
-CHAPTERS = ("02_transfer_risk", "02b_angles", "03_data_inefficiency", "03b_teachers", "03c_plateaus", "04_imperfect_teacher")
+CHAPTERS = [name for name in chapters.names() if name[:2] in ("02", "03", "04")]
 # Prints the key of every row function of a chapter, before and after each edit of a copy of both packages.
 SCRIPT = """
 import ast, hashlib, json, sys
@@ -48,7 +48,7 @@ for line in sys.stdin:
 """
 HARMLESS = {
     "a new network": ("kdlib/models/vgg.py", "\nclass VGG", "\ndef another(x):\n    return x + 1\n\n\nclass VGG"),
-    "a new metric": ("kdlib/metrics/risk.py", "\ndef transfer_risk", "\ndef another(x):\n    return 2 * x\n\n\ndef transfer_risk"),
+    "a new metric": ("kdlib/metrics/risk.py", "\ndef transfer_risk", "\ndef another(x):\n    return x\n\n\ndef transfer_risk"),
     "a new name in a face": ("kdlib/metrics/__init__.py", "\n__all__", "\nNEW = 1\n\n__all__"),
     "how pages are dressed": ("companion/press/pages.py", "import ", "import this_is_not_there\nimport "),
     "a plot": ("companion/plots.py", "import ", "import this_is_not_there\nimport "),

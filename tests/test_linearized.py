@@ -4,7 +4,7 @@ import pytest
 import torch
 
 import references
-from kdlib import kernels, linearized, logits, losses, models
+from kdlib import kernels, linearized, logits, losses, memory, models
 from kdlib.linearized import LinearizedStudent
 
 
@@ -140,13 +140,13 @@ def test_memory_is_asked_for_before_it_is_taken(monkeypatch):
         linearized.memory_needed(10**7)
     gram, cross, z = task(n=30)
     student = LinearizedStudent(gram)
-    monkeypatch.setattr(linearized, "_free_memory", lambda device: 8 * 30 * 7 * 2 - 1)
+    monkeypatch.setattr(memory, "free", lambda device: 8 * 30 * 7 * 2 - 1)
     with pytest.raises(MemoryError, match="outputs at 30 sizes, 7 test points, 2 targets needs .* GiB"):
         student.predict(cross, z)
     with pytest.raises(MemoryError, match="copy of a Gram matrix of n = 30 needs"):
         LinearizedStudent(gram)
     LinearizedStudent(gram, in_place=True)
-    monkeypatch.setattr(linearized, "_free_memory", lambda device: 10**6)
+    monkeypatch.setattr(memory, "free", lambda device: 10**6)
     fits = int(str(pytest.raises(MemoryError, linearized.memory_needed, 1000).value).split("n = ")[-1].split()[0])
     assert linearized.memory_needed(fits) <= 10**6
     with pytest.raises(MemoryError):
