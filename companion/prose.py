@@ -1,11 +1,12 @@
-"""Numbers in a chapter's prose: computed in a cell, glued by name, and read by the text."""
+"""Numbers in a chapter's prose: computed in a cell, and glued by name into the text."""
 
 
 def glue(**values):
-    """Glue several values by name, without showing them: the text has {glue:text}`name`.
+    """Glue several values by name, without showing them, for ``{glue:text}`` roles.
 
     Args:
-        **values: numbers or texts; numpy's and torch's single numbers become plain ones.
+        **values: numbers or texts; numpy's and torch's single numbers become plain
+            ones.
     """
     from myst_nb import glue as glue_one
 

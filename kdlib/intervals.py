@@ -80,8 +80,7 @@ def mean_band(frame, by, value, level=0.95):
 
 
 def _belongs(failed_row, group):
-    """Whether a row that failed belongs to a group; a column that is no setting of the
-    sweep does not tell, as the row would have had a value in each."""
+    """Whether a failed row belongs to a group, as far as seed and setting can tell."""
     known = failed_row["setting"] | {"seed": failed_row["seed"]}
     return all(known[name] == group[name] for name in group if name in known)
 
@@ -111,10 +110,10 @@ def _mean_and_half_width(values, k, level):
 
 
 def jackknife(statistic, runs, *, level=0.95):
-    r"""A statistic of all runs and its interval over them, by leaving out one run at a
-    time.
+    r"""A statistic of all runs and its interval over them, leaving out one at a time.
 
-    .. math:: s^2 = \frac{R - 1}{R} \sum_{r=1}^R \Bigl(\theta_{-r} - \frac1R \sum_q \theta_{-q}\Bigr)^2, \qquad
+    .. math:: s^2 = \frac{R - 1}{R} \sum_{r=1}^R
+              \Bigl(\theta_{-r} - \frac1R \sum_q \theta_{-q}\Bigr)^2, \qquad
               \theta \pm t_{R-1}\, s
 
     A logarithm of a mean has no standard error of its own; this is that of any smooth
@@ -131,6 +130,12 @@ def jackknife(statistic, runs, *, level=0.95):
     Raises:
         ValueError: fewer than 2 runs, or a level outside (0, 1).
 
+    Example:
+        >>> runs = torch.tensor([1.0, 2.0, 3.0, 6.0])
+        >>> band = jackknife(lambda some: some.mean().log(), runs)
+        >>> [round(float(end), 2) for end in band]
+        [1.1, -0.12, 2.32]
+
     Source: Efron & Tibshirani, An introduction to the bootstrap (1993), Section 11.2.
     """
     R = len(runs)
@@ -139,11 +144,10 @@ def jackknife(statistic, runs, *, level=0.95):
     if not 0 < level < 1:
         raise ValueError(f"level must be in (0, 1), got {level}")
     value = statistic(runs)
-    left = torch.stack([statistic(runs[torch.arange(R) != run]) for run in range(R)])
-    half = (
-        stats.t.ppf(0.5 + level / 2, R - 1)
-        * ((R - 1) * left.var(0, correction=0)).sqrt()
-    )
+    others = [runs[torch.arange(R) != run] for run in range(R)]
+    left = torch.stack([statistic(some) for some in others])
+    error = ((R - 1) * left.var(0, correction=0)).sqrt()
+    half = stats.t.ppf(0.5 + level / 2, R - 1) * error
     return Interval(value, value - half, value + half)
 
 
@@ -168,19 +172,22 @@ def power_law_exponent(sizes, values, *, confidence=0.95):
         ValueError: shapes do not match, fewer than two sizes, or a size or value that
             has no logarithm.
 
+    Example:
+        >>> sizes = torch.tensor([1.0, 10.0, 100.0])
+        >>> values = torch.stack([sizes**-0.5, 3 * sizes**-0.7])
+        >>> round(power_law_exponent(sizes, values).exponent, 3)
+        -0.6
+
     Source: Ji & Zhu 2020, Fig. 2 left and Section S2; the fit is ours, theirs is not
     published.
     """
-    sizes, values = torch.as_tensor(sizes).double(), torch.as_tensor(values).double()
-    if (
-        values.ndim != 2
-        or sizes.ndim != 1
-        or values.shape[1] != len(sizes)
-        or 0 in values.shape
-    ):
+    sizes = torch.as_tensor(sizes).double()
+    values = torch.as_tensor(values).double()
+    are_shaped = sizes.ndim == 1 and values.ndim == 2 and 0 not in values.shape
+    if not are_shaped or values.shape[1] != len(sizes):
         raise ValueError(
-            f"sizes must have shape (k,) and values (runs, k), got {tuple(sizes.shape)} and "
-            f"{tuple(values.shape)}"
+            "sizes must have shape (k,) and values (runs, k), got "
+            f"{tuple(sizes.shape)} and {tuple(values.shape)}"
         )
     if len(sizes.unique()) < 2:
         raise ValueError(
@@ -188,8 +195,8 @@ def power_law_exponent(sizes, values, *, confidence=0.95):
         )
     if not (sizes.min() > 0 and values.min() > 0):
         raise ValueError(
-            f"sizes and values must be > 0, got a least size {sizes.min().item()} and a least value "
-            f"{values.min().item()}"
+            f"sizes and values must be > 0, got a least size {sizes.min().item()} and "
+            f"a least value {values.min().item()}"
         )
     if not 0 < confidence < 1:
         raise ValueError(f"confidence must be in (0, 1), got {confidence}")

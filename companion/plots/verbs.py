@@ -1,0 +1,158 @@
+"""What is drawn often: a band over seeds, a curve, a paper's points; and its rows."""
+
+import re
+from typing import NamedTuple
+
+import pandas
+
+from companion.plots.colors import COLORS
+
+
+class _Drawn(NamedTuple):
+    """What a verb has drawn, until the figure is shown."""
+
+    axis: object
+    label: str
+    x: str
+    frame: pandas.DataFrame
+
+
+_drawn = []
+_named = {}
+
+
+def band(axis, frame, x, *, color, label=None, line="-", floor=None, **style):
+    """Draw means over seeds as a line, and their intervals as a band around it.
+
+    A label says where seeds are missing. The page offers what was drawn as CSV.
+
+    Args:
+        axis: ``matplotlib.axes.Axes``.
+        frame: rows of ``intervals.mean_band`` for one curve.
+        x: the column of the horizontal axis.
+        color: a colour, such as ``plots.COLORS["soft"]``.
+        label: what the legend calls the curve.
+        line: matplotlib's format of the line, such as ``"o-"``.
+        floor: the least value that the band shows, for logarithmic axes.
+        **style: further options of the line.
+    """
+    if label is not None and (frame["k"] < frame["K"]).any():
+        label = f"{label} ({', '.join(frame['seeds'].unique())} seeds)"
+    low = frame["low"] if floor is None else frame["low"].clip(lower=floor)
+    axis.plot(frame[x], frame["mean"], line, color=color, label=label, **style)
+    axis.fill_between(frame[x], low, frame["high"], color=color, alpha=0.2, lw=0)
+    _drawn.append(_Drawn(axis, label, x, frame[[x, "mean", "low", "high", "seeds"]]))
+
+
+def curve(axis, frame, x, y, *, color, label=None, line="-", **style):
+    """Draw one column of a frame against another; the page offers both as CSV.
+
+    Args:
+        axis: ``matplotlib.axes.Axes``.
+        frame: a tidy ``pandas.DataFrame``.
+        x: the column of the horizontal axis.
+        y: the column of the vertical axis.
+        color: a colour, such as ``plots.COLORS["ink"]``.
+        label: what the legend calls the curve.
+        line: matplotlib's format of the line; ``"o"`` draws points alone.
+        **style: further options of the line.
+    """
+    axis.plot(frame[x], frame[y], line, color=color, label=label, **style)
+    _drawn.append(_Drawn(axis, label, x, frame[[x, y]].rename(columns={y: "value"})))
+
+
+def paper(axis, points, *, label=None, line="o-", **style):
+    """Draw a paper's own curve in the colour of all papers, under ours.
+
+    Args:
+        axis: ``matplotlib.axes.Axes``.
+        points: ``[[x, y], ...]``, such as a curve of ``published.curves``.
+        label: what the legend calls it.
+        line: matplotlib's format of the line.
+        **style: further options of the line.
+    """
+    look = {"color": COLORS["paper"], "ms": 4, "mfc": "none", "lw": 0.9, "zorder": 1.5}
+    axis.plot(*zip(*points, strict=True), line, label=label, **look | style)
+    frame = pandas.DataFrame(points, columns=["x", "value"])
+    _drawn.append(_Drawn(axis, label or "paper", "x", frame))
+
+
+def rows(**frames):
+    """Name the frames that a figure draws by other means than this room's verbs.
+
+    Args:
+        **frames: frames by the names under which the page offers them as CSV; their
+            columns carry units where they have any.
+
+    Raises:
+        ValueError: a frame is empty, or a column holds arrays.
+    """
+    for name, frame in frames.items():
+        if not len(frame):
+            raise ValueError(f"a figure draws rows, and {name} has none")
+        for column in frame:
+            if frame[column].map(_is_array).any():
+                raise ValueError(
+                    f"{name}: column {column!r} holds arrays, tidy it first"
+                )
+        _named[name] = frame
+
+
+def take_rows():
+    """What the figure of a cell was drawn from, and forget it.
+
+    Returns:
+        dict: name -> CSV text. Tables are named by the labels of their axes, which hold
+        the units; the frames of :func:`rows` have their own names.
+    """
+    tables = {}
+    for one in _drawn:
+        tables.setdefault(_table_name(one), []).append(_with_units(one))
+    texts = {}
+    for name, parts in tables.items():
+        texts[name] = pandas.concat(parts, ignore_index=True).to_csv(index=False)
+    for name, frame in _named.items():
+        texts[name] = frame.to_csv(index=False)
+    _drawn.clear()
+    _named.clear()
+    return texts
+
+
+def _table_name(one):
+    across = _label(one.axis, "x") or one.x
+    upward = _label(one.axis, "y") or "values"
+    return _slug(f"{upward} against {across}")
+
+
+def _with_units(one):
+    """A curve's rows, their columns called like the axes, with its label and panel."""
+    upward = _label(one.axis, "y")
+    names = {one.x: _label(one.axis, "x") or one.x, "value": upward or "value"}
+    for column in ("mean", "low", "high"):
+        names[column] = f"{column} of {upward}" if upward else column
+    frame = one.frame.rename(columns=names)
+    panel = one.axis.get_title(loc="left") or one.axis.get_title()
+    if one.label:
+        frame["curve"] = one.label
+    if panel:
+        frame["panel"] = panel
+    return frame
+
+
+def _label(axis, which):
+    """An axis's label, or that of a panel which shares the axis; empty without any."""
+    shared = getattr(axis, f"get_shared_{which}_axes")()
+    for one in (axis, *axis.figure.axes):
+        if one is axis or shared.joined(axis, one):
+            text = getattr(one, f"get_{which}label")()
+            if text:
+                return text
+    return ""
+
+
+def _slug(text):
+    return re.sub(r"[^a-z0-9]+", "-", text.lower()).strip("-")
+
+
+def _is_array(value):
+    return hasattr(value, "__len__") and not isinstance(value, str)
