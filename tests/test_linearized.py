@@ -169,3 +169,16 @@ def test_what_does_not_fit_is_refused(call, rule):
     gram, cross, z = task(n=10)
     with pytest.raises(ValueError, match=rule):
         call(LinearizedStudent(gram), cross, z)
+
+
+def test_outputs_on_later_samples_of_the_pool_need_no_kernel_and_no_second_solve():
+    K, _, z = task(40)
+    student = LinearizedStudent(K)
+    v = student.whiten(z)
+    for n in (1, 17, 30):
+        expected = K[30:, :n] @ torch.linalg.solve(K[:n, :n], z[:n])
+        torch.testing.assert_close(student.predict_later(v, 30, n), expected, rtol=1e-9, atol=1e-10)  # condition 1e3
+    torch.testing.assert_close(student.predict_later(v, 0, 40), z, rtol=1e-10, atol=1e-10)  # seen: its own targets
+    for start, n in ((40, 3), (-1, 3), (0, 0), (0, 41)):
+        with pytest.raises(ValueError, match="start must be in 0 … 39 and size in 1 … 40"):
+            student.predict_later(v, start, n)
