@@ -51,5 +51,5 @@ def test_a_group_whose_every_seed_failed_is_there_and_empty_only_where_it_was_no
     frame.attrs["failed"] = [lost | {"seed": seed} for seed in (0, 1)]
     band = intervals.mean_band(frame, ["depth", "n"], "risk").set_index(["depth", "n"])
     assert set(band.loc[2, "seeds"]) == {"4"} and set(band.loc[3, "seeds"]) == {"0 of 2"}
-    chosen = intervals.mean_band(frame[frame["depth"] == 2], ["depth", "n"], "risk")
+    chosen = intervals.mean_band(frame[frame["n"] == 10], ["depth", "n"], "risk")
     assert set(chosen["depth"]) == {2}
