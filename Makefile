@@ -1,5 +1,6 @@
 # make book [PROFILE=laptop|smoke|paper]   build the book: _build/PROFILE/html/index.html
 # make test                                run the tests, the built smoke book in a browser included
+# make lint                                check the code against the rules of pyproject.toml; part of make test
 # make trials                              run what book/trials.yml tries and nothing has recorded yet
 # make data [NAMES="cifar10 mnist"]        download the image sets
 # make bench, make bench-peers             measure speed, and record it for the Cost page
@@ -18,7 +19,7 @@ EXECUTED := $(CHAPTERS:%=$(BUILD)/book/%.ipynb)
 PAGES := _config.yml _toc.yml $(wildcard book/*.md book/*.yml book/profiles/*.yml book/recorded/*.json book/*.bib book/_static/* book/_ext/*) $(shell find kdlib companion -name '*.py')
 READY := $(if $(filter .venv/bin/python,$(PYTHON)),.venv/ready)
 
-.PHONY: help book test bench bench-peers trials data clean
+.PHONY: help book lint test bench bench-peers trials data clean
 # Both are written whole or not at all, so an interrupted make deletes neither.
 .PRECIOUS: $(BUILD)/book/%.ipynb $(BUILD)/html/index.html
 
@@ -36,7 +37,11 @@ $(BUILD)/html/index.html: $(EXECUTED) $(PAGES)
 $(BUILD)/book/%.ipynb: $(BUILD)/keys/%
 	@$(PYTHON) -m companion execute --profile $(PROFILE) $*
 
-test: $(READY)
+lint: $(READY)
+	@$(PYTHON) -m ruff check -q kdlib companion tests benchmarks bootstrap.py book/notebooks
+	@$(PYTHON) -m ruff format -q --check kdlib companion
+
+test: lint
 	@$(PYTHON) -m pytest -q -n 2 --dist loadfile tests
 
 bench: $(READY)
