@@ -14,7 +14,7 @@ from pathlib import Path
 import numpy
 import pandas
 
-from companion.engine import codekeys, dispatch, rowprocess, rows
+from companion.engine import asked, codekeys, dispatch, rowprocess, rows
 from kdlib import places
 
 
@@ -162,30 +162,31 @@ def run_sweep(
         ]
         for seed in seeds:
             key = codekeys.digest([sweep["sweep"], device, named, seed])
-            tasks[key] = {"setting": setting, "seed": seed, "device": device}
+            tasks[key] = asked.Task(setting, seed, device)
     if len(tasks) < len(settings) * len(seeds):
         raise ValueError(
             "settings and seeds must differ from each other, got one twice"
         )
-    state = dispatch.known(store, tasks)
-    found = {key: row["seconds"] for key, row in state["done"].items()}
+    results = asked.AskedRows(store, tasks)
+    found = {key: row.seconds for key, row in results.finished.items()}
     if retry_failed:
-        state["failed"].clear()
-    if dispatch.missing(state):
-        cargo = {
-            "id": sweep["sweep"],
-            "stamp": codekeys.source_stamp(),
-            "run": _pickled(run, others),
-            "data": _shipped(data),
-            **{
-                name: sweep[name]
-                for name in ("batched", "dtype", "definitions", "versions")
-            },
-        }
-        dispatch.compute(state, sweep, cargo, time_limit)
-    failed = _failed(state)
+        results.failed.clear()
+    if results.missing():
+        program = rowprocess.Program(
+            identity=sweep["sweep"],
+            stamp=codekeys.source_stamp(),
+            run=_pickled(run, others),
+            data=_shipped(data),
+            dtype=sweep["dtype"],
+            definitions=sweep["definitions"],
+            versions=sweep["versions"],
+            batched=batched,
+            time_limit=time_limit,
+        )
+        dispatch.compute(results, sweep, program)
+    failed = _failed(results)
     _tell(store, tasks, found, failed, sweep["source"])
-    return _frame(state, failed, sweep)
+    return _frame(results, failed, sweep)
 
 
 def recorded(store, run):
@@ -380,30 +381,29 @@ def _shipped(data):
     }
 
 
-def _failed(state):
+def _failed(results):
     """The rows that failed, each with setting, seed, error and traceback; printed,
     too."""
     failed = []
-    for key, task in state["tasks"].items():
-        if key in state["failed"]:
-            record = state["failed"][key]
-            row = {name: task[name] for name in ("setting", "seed")}
-            row |= {name: record[name] for name in ("error", "traceback")}
+    for key, task in results.tasks.items():
+        if key in results.failed:
+            row = {"setting": task.setting, "seed": task.seed}
+            row |= results.failed[key]._asdict()
             failed.append(row)
             print(f"row failed: {_name(row)}: {row['error']}")
     return failed
 
 
-def _frame(state, failed, sweep):
+def _frame(results, failed, sweep):
     table = []
     machines = set()
-    for key, task in state["tasks"].items():
-        record = state["done"].get(key)
-        if record is not None:
-            values = rows.decode(state["folder"], record["values"])
-            named = {**task["setting"], "seed": task["seed"]}
-            table.append({**named, **values, "seconds": record["seconds"]})
-            machines.add(record["machine"])
+    for key, task in results.tasks.items():
+        row = results.finished.get(key)
+        if row is not None:
+            values = rows.decode(results.folder, row.values)
+            named = {**task.setting, "seed": task.seed}
+            table.append({**named, **values, "seconds": row.seconds})
+            machines.add(row.machine)
     if not table:
         raise RuntimeError(
             f"all {len(failed)} rows failed; the first, {_name(failed[0])}:\n"

@@ -25,7 +25,7 @@ import torch
 
 import kdlib
 from companion import sweeps
-from companion.engine import cluster, codekeys, dispatch, rows
+from companion.engine import asked, cluster, codekeys, dispatch, rows
 from companion.press import execution
 from kdlib import intervals
 
@@ -120,7 +120,7 @@ def test_rows_come_back_exactly_and_are_computed_once(tmp_path, log):
 
 def test_seconds_of_rows_found_are_told_once_and_those_of_rows_made_now_never(tmp_path, log, monkeypatch):
     first = sweeps.run_sweep(noted, [{"log": log}], store=tmp_path / "rows", seeds=2)
-    monkeypatch.setenv("KDLIB_REUSED", str(tmp_path / "reused"))
+    monkeypatch.setenv("KDLIB_SWEEPS", str(tmp_path / "reused"))
     for _ in range(2):  # the second time all three are found, and the last was made in this run
         sweeps.run_sweep(noted, [{"log": log}], store=tmp_path / "rows", seeds=3)
     assert execution.reused_seconds(tmp_path / "reused") == pytest.approx(first["seconds"].sum(), rel=1e-12)
@@ -169,6 +169,49 @@ def test_data_is_part_of_the_key_and_arrives_as_it_was(tmp_path):
     finally:
         torch.set_default_dtype(torch.float32)
     assert frame["dtype"][0] == "torch.float64"
+
+
+def says_nothing_of_tensors(seed, data):
+    return {"sum": float(data["x"].sum()), "kind": type(data["x"]).__name__}
+
+
+def test_tensors_arrive_in_a_process_whose_run_does_not_name_torch(tmp_path, monkeypatch):
+    monkeypatch.setattr(codekeys, "source_stamp", lambda: "another source: a new process, without torch")
+    data = {"x": torch.arange(4.0)}
+    frame = sweeps.run_sweep(says_nothing_of_tensors, [{}], store=tmp_path, seeds=1, data=data)
+    assert frame["sum"][0] == 6 and frame["kind"][0] == "Tensor"
+
+
+def test_asked_rows_are_missing_until_they_end_and_a_finished_row_outranks_a_failed_one(tmp_path):
+    tasks = {f"{seed:032x}": asked.Task({"n": (1, 2)}, seed, "cpu") for seed in range(3)}
+    first, second, third = tasks
+    here, there = asked.AskedRows(tmp_path, tasks), asked.AskedRows(tmp_path, tasks)
+    assert here.missing() == [first, second, third]
+    sweep = {"sweep": "s", "code": "c"}
+    here.keep(sweep, {first: asked.FailedRow("no", "where"), second: asked.FinishedRow({"y": 1}, 0.5, "m")})
+    assert here.missing() == [third] and here.failed[first].error == "no"
+    there.refresh()
+    there.keep(sweep, {first: asked.FinishedRow({"y": 2}, 0.5, "m")})
+    here.keep(sweep, {second: asked.FailedRow("too late", "")})
+    assert here.finished[first].values == {"y": 2} and here.finished[second].values == {"y": 1} and not here.failed
+    written = [json.loads(line) for line in (tmp_path / "rows.jsonl").read_text().splitlines()]
+    assert [record.get("key") for record in written] == [None, first, second, first, second]  # the sweep's line is once
+    assert written[1]["setting"] == {"n": [1, 2]}
+
+
+def test_one_process_reserves_a_row_at_a_time(tmp_path):
+    code = "import sys\nfrom companion.engine import rows\n"
+    code += "with rows.reservations(sys.argv[1]) as reservations: print(reservations.reserve('a0'))"
+
+    def other():
+        return python("-c", code, str(tmp_path)).communicate(timeout=PATIENCE)[0].strip()
+
+    with rows.reservations(tmp_path) as reservations:
+        assert reservations.reserve("a0") and other() == "False"
+        reservations.release("a0")
+        assert other() == "True"
+        assert reservations.reserve("a0")
+    assert other() == "True"
 
 
 def draws(seed):
@@ -227,8 +270,8 @@ def test_each_gpu_has_one_worker_and_rows_on_the_cpu_see_none(tmp_path, monkeypa
 @pytest.mark.parametrize("victims", ["one worker", "all workers", "a row", "the scheduler"])
 def test_a_kill_in_mid_sweep_costs_only_what_was_in_flight(tmp_path, log, monkeypatch, victims):
     workers = [*cluster.client().run(os.getpid).values()]
-    scheduler, safe, in_flight = cluster._open["process"].pid, {}, 2 * len(workers)
-    monkeypatch.setattr(dispatch, "IN_FLIGHT", (2, 2))
+    scheduler, safe, in_flight = cluster._open.process.pid, {}, 2 * len(workers)
+    monkeypatch.setattr(dispatch, "JOBS_PER_THREAD", (2, 2))
 
     def kill():
         until(lambda: len(stored(tmp_path / "s")) >= 4, "four rows on disk")
@@ -251,7 +294,7 @@ def test_a_kill_in_mid_sweep_costs_only_what_was_in_flight(tmp_path, log, monkey
     assert (frame.square == frame.seed**2).all() and set(begun) == set(range(40))
     assert not safe["rows"] & set(begun[safe["calls"]:])
     if victims == "the scheduler":
-        assert cluster._open["process"].pid != scheduler, "a new local cluster takes over"
+        assert cluster._open.process.pid != scheduler, "a new local cluster takes over"
     assert len(begun) - 40 <= (1 if victims == "a row" else in_flight)
 
 
@@ -360,14 +403,14 @@ def troubled(seed, kind, log):
 
 @pytest.mark.parametrize("kind, tries, message, where", [
     ("raises", 1, "ZeroDivisionError: no such student", "in troubled"),
-    ("hangs", 1, "over the time limit of 1 s", "in troubled"),
+    ("hangs", 1, "over the time limit of 3 s", "in troubled"),
     ("crashes", 2, "killed by signal 11", "in troubled"),
     ("returns NaN", 1, None, None),
 ])
 def test_a_failed_row_is_kept_and_retried_on_request(tmp_path, log, capsys, monkeypatch, kind, tries, message, where):
     def sweep(**options):
         settings = [{"kind": kind, "log": log}]
-        return sweeps.run_sweep(troubled, settings, store=tmp_path / "s", seeds=3, time_limit=1, **options)
+        return sweeps.run_sweep(troubled, settings, store=tmp_path / "s", seeds=3, time_limit=3, **options)
 
     frame = sweep()
     band = intervals.mean_band(frame, "kind", "y").iloc[0]

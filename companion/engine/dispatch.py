@@ -1,118 +1,96 @@
-"""From missing rows to rows on disk: a bounded number of jobs out on the cluster, and their results home."""
+"""From missing rows to rows on disk: jobs are sent to the cluster, a bounded number at
+a time, and what comes back is written."""
 
 import collections
 import contextlib
 import itertools
 import math
-import os
 import pickle
 import queue
 import sys
 import time
 from concurrent.futures import CancelledError
-from pathlib import Path
+from typing import NamedTuple
 
-import tqdm
+from companion.engine import cluster, progress, rowprocess, rows
+from companion.engine.asked import FailedRow, FinishedRow
 
-from companion.engine import cluster, rowprocess, rows
+# Fewest and most jobs that are out for each thread of the cluster: the next one, and a
+# dozen where jobs are short.
+JOBS_PER_THREAD = (2, 16)
+# Seconds of work that are out for each thread, where that is more jobs than the fewest.
+WORK_PER_THREAD = 0.1
+# Jobs whose seconds say how short they are.
+JOBS_TIMED = 20
+# Seconds until the cluster is asked again how many threads it has.
+THREADS_HOLD = 2
+# How often a job is sent again when the workers that held it or its data die, and a
+# sweep begun when its scheduler goes away.
+TRIES = 3
 
-IN_FLIGHT = (
-    2,
-    16,
-)  # jobs out for each thread of the cluster: the next one, and a dozen where jobs are short
-SHORT = 0.1  # seconds of work that are out for each thread, where that is more jobs than the fewest
-TRIES = 3  # times that a job is sent out when the workers that held it or its data die
 
+class Job(NamedTuple):
+    """What a worker computes in one go: rows of one setting.
 
-def known(folder, tasks):
-    """What a store holds of the tasks that are asked for.
-
-    Args:
-        folder: the store.
-        tasks: dict from a row's key to its ``setting``, ``seed`` and ``device``.
-
-    Returns:
-        Dict with ``done`` and ``failed``, dicts from key to record, for :func:`compute` to complete.
+    Attributes:
+        keys: of the rows; more than one only in a batched sweep.
+        tries: how often it has been sent again.
     """
-    state = {
-        "folder": Path(folder),
-        "tasks": tasks,
-        "end": 0,
-        "sweeps": set(),
-        "done": {},
-        "failed": {},
-    }
-    _refresh(state)
-    return state
+
+    keys: list
+    tries: int = 0
 
 
-def missing(state):
-    """The keys of rows that are neither done nor failed."""
-    return [
-        key
-        for key in state["tasks"]
-        if key not in state["done"] and key not in state["failed"]
-    ]
-
-
-def compute(state, sweep, cargo, time_limit):
+def compute(asked, sweep, program):
     """Computes what is missing; each row is on disk before it counts as done.
 
     Args:
-        state: of :func:`known`.
-        sweep: what the rows have in common, written once into the store.
-        cargo: what a worker needs for any of the jobs, see :func:`companion.engine.rowprocess.compute`.
-        time_limit: seconds a row, or None.
+        asked: :class:`companion.engine.asked.AskedRows`, completed here.
+        sweep: dict of what the rows have in common, written once into the store.
+        program: :class:`companion.engine.rowprocess.Program`.
 
     Raises:
         ConnectionError: if the scheduler cannot be reached, or is lost several times.
         OSError: if rows cannot be written.
     """
-    with _progress(state) as show:
-        for attempt in range(TRIES):
+    with progress.shown(asked) as show:
+        for _ in range(TRIES):
             try:
-                with rows.claims(state["folder"]) as (claim, release):
-                    return _compute(
-                        state, sweep, cargo, time_limit, claim, release, show
-                    )
-            except (
-                ConnectionResetError
-            ) as error:  # what was in flight is lost with the scheduler: send it again
+                with rows.reservations(asked.folder) as reservations:
+                    _compute(asked, sweep, program, reservations, show)
+                return
+            except ConnectionResetError as error:
+                # The jobs that were out are lost with the scheduler: send them again.
                 lost = error
         raise lost
 
 
-def _compute(state, sweep, cargo, time_limit, claim, release, show):
+def _compute(asked, sweep, program, reservations, show):
+    """Computes what is missing, with one client on one scheduler."""
     client = cluster.client()
-    waiting, flying, landed = (
-        collections.deque(_jobs(state, cargo["batched"])),
-        {},
-        queue.SimpleQueue(),
-    )
-    counted, pace = {"at": -math.inf}, collections.deque(maxlen=20)
+    waiting = collections.deque(_jobs(asked, program.batched))
+    sent = _SentJobs(client)
+    room = _Room(client)
     try:
         with _scheduler_errors():
-            send = _sender(client, state["tasks"], cargo, time_limit)
-        while waiting or flying:
+            sender = _Sender(client, asked.tasks, program)
+        while waiting or sent.jobs:
             with _scheduler_errors():
-                room = max(0, _depth(pace) * _threads(client, counted) - len(flying))
-                jobs = [waiting.popleft() for _ in range(min(len(waiting), room))]
-                mine, others = _claimed(state, jobs, claim, release)
+                next_jobs = _take(waiting, room.free(len(sent.jobs)))
+                ours, others = _reserve(asked, next_jobs, reservations)
                 waiting.extend(others)
-                _let_fly(send(mine), flying, landed)
-                results, again = _results(client, _drain(landed), flying)
+                sent.add(sender.send(ours))
+                answers = sent.answers()
+            results, again = _sorted(answers)
             waiting.extend(again)
-            pace.extend(
-                len(job["keys"]) * result["seconds"]
-                for job, result in results
-                if "seconds" in result
-            )
-            _keep(state, sweep, results)
-            for key in itertools.chain.from_iterable(job["keys"] for job, _ in results):
-                release(key)
+            room.note(results)
+            asked.keep(sweep, _outcomes(results))
+            for job, _ in results:
+                for key in job.keys:
+                    reservations.release(key)
             show()
     except BaseException:
-        cluster.abandon(list(flying))
+        cluster.abandon(list(sent.jobs))
         raise
 
 
@@ -123,250 +101,248 @@ def _scheduler_errors():
 
     try:
         yield
-    except (
-        CommClosedError,
-        CancelledError,
-        OSError,
-    ) as error:  # a TimeoutError, a refused connection
-        if getattr(error, "errno", None) is not None and not isinstance(
-            error, ConnectionError
-        ):
-            raise  # the store's own: a file that cannot be read
+    # OSError has TimeoutError and a refused connection among its kinds.
+    except (CommClosedError, CancelledError, OSError) as error:
+        has_number = getattr(error, "errno", None) is not None
+        if has_number and not isinstance(error, ConnectionError):
+            # It is the store's own: a file that cannot be read.
+            raise
         raise ConnectionResetError(
             "the Dask scheduler went away; the finished rows are safe, run again"
         ) from error
 
 
-def _refresh(state):
-    """Reads what has been added to the store since the last look; a finished row outranks a failed one."""
-    records, state["end"] = rows.read(state["folder"], state["end"])
-    for record in records:
-        key = record.get("key")
-        if key is None:
-            state["sweeps"].add(record.get("sweep"))
-        elif key in state["tasks"] and "error" not in record:
-            state["done"][key] = {
-                name: record[name] for name in ("values", "seconds", "machine")
-            }
-            state["failed"].pop(key, None)
-        elif key in state["tasks"] and key not in state["done"]:
-            state["failed"][key] = record
-
-
-def _jobs(state, batched):
-    """The missing rows as jobs, one each or one for each setting; a job is the keys of rows with one setting."""
-    keys = missing(state)
+def _jobs(asked, batched):
+    """The missing rows as jobs: one a row, or one a setting."""
+    keys = asked.missing()
     if not batched:
-        return [{"keys": [key], "tries": 0} for key in keys]
-    groups = itertools.groupby(keys, lambda key: id(state["tasks"][key]["setting"]))
-    return [{"keys": list(group), "tries": 0} for _, group in groups]
+        return [Job([key]) for key in keys]
+    groups = itertools.groupby(keys, lambda key: id(asked.tasks[key].setting))
+    return [Job(list(group)) for _, group in groups]
 
 
-def _claimed(state, jobs, claim, release):
-    """The jobs as far as they are ours to compute, and as far as another process has them in hand."""
-    taken = {key for job in jobs for key in job["keys"] if claim(key)}
-    _refresh(state)
-    mine, others = [], []
+def _take(waiting, count):
+    """Removes the next jobs from those that wait, up to ``count``."""
+    return [waiting.popleft() for _ in range(min(len(waiting), count))]
+
+
+def _reserve(asked, jobs, reservations):
+    """Reserves the rows of jobs.
+
+    Returns:
+        ``(ours, others)``: the jobs as far as this process has reserved their rows, and
+        as far as another process is at work on them. Rows that another process has
+        brought to an end are in neither.
+    """
+    keys = itertools.chain.from_iterable(job.keys for job in jobs)
+    reserved = {key for key in keys if reservations.reserve(key)}
+    # A process writes its rows before it releases them: now they are known here.
+    asked.refresh()
+    ours = []
+    others = []
     for job in jobs:
-        left = [
-            key
-            for key in job["keys"]
-            if key not in state["done"] and key not in state["failed"]
-        ]
-        for key in taken.intersection(job["keys"]).difference(left):
-            release(key)
-        for part, ours in ((mine, True), (others, False)):
-            keys = [key for key in left if (key in taken) == ours]
-            if keys:
-                part.append({**job, "keys": keys})
-    return mine, others
+        to_compute = []
+        to_wait_for = []
+        for key in job.keys:
+            if not asked.is_missing(key):
+                if key in reserved:
+                    reservations.release(key)
+            elif key in reserved:
+                to_compute.append(key)
+            else:
+                to_wait_for.append(key)
+        if to_compute:
+            ours.append(job._replace(keys=to_compute))
+        if to_wait_for:
+            others.append(job._replace(keys=to_wait_for))
+    return ours, others
 
 
-def _sender(client, tasks, cargo, time_limit):
-    """Gives ``send(jobs)``, which yields (job, future); function and data go out once, and again if they are lost."""
-    held = {"cargo": None}
-    gpu_workers = cluster.gpu_workers()
+class _Sender:
+    """Sends jobs to the workers; the program goes out once, and again if it is lost."""
 
-    def send(jobs):
-        if jobs and (held["cargo"] is None or held["cargo"].status != "finished"):
-            if not client.nthreads():
-                print(
-                    f"waiting for the first worker of {client.scheduler.address}",
-                    file=sys.stderr,
-                )
-            client.wait_for_workers(1)
-            (held["cargo"],) = client.scatter([cargo], broadcast=True, hash=False)
-        for device in {tasks[job["keys"][0]]["device"] for job in jobs}:
-            group = [job for job in jobs if tasks[job["keys"][0]]["device"] == device]
-            seeds = [[tasks[key]["seed"] for key in job["keys"]] for job in group]
-            settings = [tasks[job["keys"][0]]["setting"] for job in group]
-            futures = client.map(
-                rowprocess.compute,
-                seeds,
-                settings,
-                cargo=held["cargo"],
-                device=device,
-                pure=False,
-                time_limit=time_limit,
-                workers=gpu_workers if device == "cuda" else None,
-            )
-            yield from zip(group, futures)
+    def __init__(self, client, tasks, program):
+        self.client = client
+        self.tasks = tasks
+        self.program = program
+        self.program_sent = None
+        self.gpu_workers = cluster.gpu_workers()
 
-    return send
+    def send(self, jobs):
+        """Yields each job with its future as soon as it is sent."""
+        if not jobs:
+            return
+        self._send_program()
+        by_device = {}
+        for job in jobs:
+            device = self.tasks[job.keys[0]].device
+            by_device.setdefault(device, []).append(job)
+        for device, group in by_device.items():
+            yield from zip(group, self._send_to(device, group))
 
+    def _send_program(self):
+        """Gives the program to all workers, unless they have it."""
+        if self.program_sent is not None and self.program_sent.status == "finished":
+            return
+        if not self.client.nthreads():
+            address = self.client.scheduler.address
+            print(f"waiting for the first worker of {address}", file=sys.stderr)
+        self.client.wait_for_workers(1)
+        (self.program_sent,) = self.client.scatter(
+            [self.program], broadcast=True, hash=False
+        )
 
-def _let_fly(sent, flying, landed):
-    """Notes what has been sent out; a future that a name here held on to would be computed again if its worker died."""
-    for job, future in sent:
-        flying[future] = job
-        future.add_done_callback(landed.put)
-
-
-def _depth(pace):
-    """Jobs to have out for each thread, from the seconds that the last ones took."""
-    fewest, most = IN_FLIGHT
-    return (
-        max(fewest, min(most, math.ceil(SHORT * len(pace) / max(sum(pace), 1e-9))))
-        if pace
-        else fewest
-    )
-
-
-def _threads(client, counted):
-    """Threads of the cluster, which may grow and shrink: asked for every two seconds."""
-    if time.monotonic() - counted["at"] > 2:
-        counted |= {
-            "at": time.monotonic(),
-            "threads": max(1, sum(client.nthreads().values())),
-        }
-    return counted["threads"]
+    def _send_to(self, device, jobs):
+        """The futures of jobs for one type of device."""
+        seeds = [[self.tasks[key].seed for key in job.keys] for job in jobs]
+        settings = [self.tasks[job.keys[0]].setting for job in jobs]
+        return self.client.map(
+            rowprocess.compute,
+            seeds,
+            settings,
+            program=self.program_sent,
+            device=device,
+            pure=False,
+            workers=self.gpu_workers if device == "cuda" else None,
+        )
 
 
-def _drain(landed):
-    """Waits a moment for a future to land, and takes all that have."""
-    futures = []
-    with contextlib.suppress(queue.Empty):
-        futures.append(landed.get(timeout=0.1))
-        while True:
-            futures.append(landed.get_nowait())
-    return futures
+class _SentJobs:
+    """The jobs that are out.
+
+    No name may hold on to a future after its answer: the scheduler would have it
+    computed again if the worker that holds its result died.
+
+    Attributes:
+        jobs: dict from future to :class:`Job`.
+    """
+
+    def __init__(self, client):
+        self.client = client
+        self.jobs = {}
+        self.ended = queue.SimpleQueue()
+
+    def add(self, sent):
+        """Notes jobs and their futures."""
+        for job, future in sent:
+            self.jobs[future] = job
+            future.add_done_callback(self.ended.put)
+
+    def answers(self):
+        """Waits a moment for jobs to end, and takes those that have.
+
+        Returns:
+            List of jobs with what came of each: ``Finished`` or ``Failed``; a
+            ``KilledWorker`` where workers died of it; None where it was lost.
+
+        Raises:
+            CancelledError: the client has lost its scheduler.
+        """
+        futures = self._take_ended()
+        if self.client.status != "running":
+            raise CancelledError
+        finished = [future for future in futures if future.status == "finished"]
+        answers = []
+        for future, content in zip(finished, self.client.gather(finished)):
+            answers.append((self.jobs.pop(future), pickle.loads(content)))
+        for future in set(futures).difference(finished):
+            answers.append((self.jobs.pop(future), _error(future)))
+        return answers
+
+    def _take_ended(self):
+        futures = []
+        with contextlib.suppress(queue.Empty):
+            futures.append(self.ended.get(timeout=0.1))
+            while True:
+                futures.append(self.ended.get_nowait())
+        return futures
 
 
-def _results(client, futures, flying):
-    """Pairs (job, result) of the landed futures, and the jobs to send again: data was lost, or a batch failed."""
+def _error(future):
+    """The ``KilledWorker`` of a future, None if it has no error; another is raised."""
     from distributed import KilledWorker
 
-    if client.status != "running":
-        raise CancelledError
-    finished = [future for future in futures if future.status == "finished"]
-    results = [
-        (flying.pop(future), pickle.loads(result))
-        for future, result in zip(finished, client.gather(finished))
-    ]
-    split = [
-        pair
-        for pair in results
-        if "error" in pair[1]
-        and len(pair[0]["keys"]) > 1
-        and not pair[1].get("timeout")
-    ]
-    again = [
-        {"keys": [key], "tries": 0} for job, _ in split for key in job["keys"]
-    ]  # to tell which seed it was
-    results = [pair for pair in results if pair not in split]
-    for future in set(futures).difference(finished):
-        job, error = (
-            flying.pop(future),
-            future.exception() if future.status == "error" else None,
-        )
-        if error is not None and not isinstance(error, KilledWorker):
-            raise error
-        if error is None and job["tries"] < TRIES:
-            again.append({**job, "tries": job["tries"] + 1})
+    if future.status != "error":
+        return None
+    error = future.exception()
+    if not isinstance(error, KilledWorker):
+        raise error
+    return error
+
+
+def _sorted(answers):
+    """What came of jobs, and what is to be done again.
+
+    Returns:
+        ``(results, again)``: pairs of a job and ``Finished`` or ``Failed``; and jobs,
+        because one was lost, or one by one because a batch failed.
+    """
+    results = []
+    again = []
+    for job, answer in answers:
+        if answer is None and job.tries < TRIES:
+            again.append(job._replace(tries=job.tries + 1))
+        elif answer is None or isinstance(answer, Exception):
+            said = "the workers that held this row died, one after another"
+            failed = rowprocess.Failed(f"ChildProcessError: {said}", str(answer))
+            results.append((job, failed))
+        elif _hides_a_seed(job, answer):
+            again.extend(Job([key]) for key in job.keys)
         else:
-            results.append(
-                (
-                    job,
-                    {
-                        "error": "ChildProcessError: the workers that held this row died, one after another",
-                        "traceback": str(error),
-                    },
-                )
-            )
+            results.append((job, answer))
     return results, again
 
 
-def _keep(state, sweep, results):
-    """Writes results as rows; when it returns they are on disk and known."""
-    records = []
+def _hides_a_seed(job, answer):
+    """Whether a batch failed and does not say which of its seeds it was."""
+    failed = isinstance(answer, rowprocess.Failed)
+    return failed and len(job.keys) > 1 and not answer.timed_out
+
+
+def _outcomes(results):
+    """The rows of results, by their keys."""
+    outcomes = {}
     for job, result in results:
-        for key, values in zip(job["keys"], result.get("rows", itertools.repeat(None))):
-            task = state["tasks"][key]
-            record = {
-                "key": key,
-                "sweep": sweep["sweep"],
-                "device": task["device"],
-                "seed": task["seed"],
-                "setting": {
-                    name: _readable(value) for name, value in task["setting"].items()
-                },
-            }
-            if values is None:
-                record |= {"error": result["error"], "traceback": result["traceback"]}
-            else:
-                record |= {
-                    "values": values,
-                    "seconds": result["seconds"],
-                    "machine": result["machine"],
-                }
-            records.append(record)
-    if records:
-        rows.append(
-            state["folder"],
-            records if sweep["sweep"] in state["sweeps"] else [sweep, *records],
-        )
-        _refresh(state)
+        if isinstance(result, rowprocess.Failed):
+            row = FailedRow(result.error, result.traceback)
+            outcomes |= dict.fromkeys(job.keys, row)
+            continue
+        for key, values in zip(job.keys, result.rows):
+            outcomes[key] = FinishedRow(values, result.seconds, result.machine)
+    return outcomes
 
 
-def _readable(value):
-    """A setting's value in the store, for people: the key holds it exactly."""
-    if isinstance(value, (list, tuple)):
-        return [_readable(item) for item in value]
-    return (
-        value
-        if value is None or isinstance(value, (bool, int, float, str))
-        else str(value)
-    )
+class _Room:
+    """How many jobs may be out: more for each thread where jobs are short."""
 
+    def __init__(self, client):
+        self.client = client
+        self.seconds = collections.deque(maxlen=JOBS_TIMED)
+        self.threads = 0
+        self.counted = -math.inf
 
-@contextlib.contextmanager
-def _progress(state):
-    """Gives ``show()``: a bar where standard error is a terminal, and the file that ``KDLIB_PROGRESS`` names."""
-    total, name, path, written = (
-        len(state["tasks"]),
-        state["folder"].name,
-        os.environ.get("KDLIB_PROGRESS"),
-        [-1.0],
-    )
+    def free(self, out):
+        """How many jobs may be sent now, where so many are out."""
+        return max(0, self._jobs_per_thread() * self._threads() - out)
 
-    def count():
-        return len(state["done"]) + len(state["failed"])
+    def note(self, results):
+        """Notes how long jobs took."""
+        for job, result in results:
+            if isinstance(result, rowprocess.Finished):
+                self.seconds.append(len(job.keys) * result.seconds)
 
-    def show(last=False):
-        bar.update(count() - bar.n)
-        if path and (last or time.monotonic() - written[0] >= 1):
-            written[0] = time.monotonic()
-            unfinished = Path(f"{path}.{os.getpid()}")
-            unfinished.write_text(f"{count()} {total} {name}\n")
-            os.replace(unfinished, path)
+    def _jobs_per_thread(self):
+        fewest, most = JOBS_PER_THREAD
+        if not self.seconds:
+            return fewest
+        mean = sum(self.seconds) / len(self.seconds)
+        jobs = math.ceil(WORK_PER_THREAD / max(mean, 1e-9))
+        return max(fewest, min(most, jobs))
 
-    with tqdm.tqdm(
-        total=total,
-        initial=count(),
-        desc=name,
-        unit="row",
-        disable=not sys.stderr.isatty(),
-    ) as bar:
-        show(last=True)
-        yield show
-        show(last=True)
+    def _threads(self):
+        """Threads of the cluster, which may grow and shrink."""
+        now = time.monotonic()
+        if now - self.counted > THREADS_HOLD:
+            self.threads = max(1, sum(self.client.nthreads().values()))
+            self.counted = now
+        return self.threads
