@@ -1,23 +1,26 @@
-"""One run of Section 3 beside explicit solves, and its inequalities."""
+"""One run of Section 3 beside explicit solves, its inequalities, and the rows that two chapters share."""
 
+import inspect
 import math
 
 import pytest
 import torch
 
+from companion.press import chapters
 from kdlib import kernels, logits
 from kdlib.papers.ji_zhu import synthetic, transfer
 
+CHAPTERS = ("02_transfer_risk", "02b_angles")
 SETTING = dict(soft_ratios=[1.0, 0.5], temperature=10.0, sizes=[8, 32], pools=[16], test_points=400, betas=[1.4, 1.55],
                teacher_modes=60, teacher_samples=64, teacher_epoch=255)
 
 
 @pytest.fixture(scope="module")
-def found():
+def run():
     return transfer.risk_and_angles(3, **SETTING)
 
 
-def test_a_run_agrees_with_explicit_solves(found):
+def test_a_run_agrees_with_explicit_solves(run):
     draw = torch.Generator().manual_seed(3)
     x, initial, _ = synthetic.draw_student(432, generator=draw)
     truth, shown = synthetic.GaussianMixture(60, generator=draw), synthetic.inputs(64, generator=draw)
@@ -29,19 +32,64 @@ def test_a_run_agrees_with_explicit_solves(found):
         norm = lambda n, change=change: (change[:n] @ torch.linalg.solve(K[:n, :n], change[:n])).sqrt()  # noqa: E731
         for column, n in enumerate(SETTING["sizes"]):
             output = K[32:, :n] @ torch.linalg.solve(K[:n, :n], change[:n]) + initial[32:]
-            assert found["risk"][row, column] == pytest.approx(((output > 0) != (z[32:] > 0)).double().mean().item())
-            assert math.cos(found["direction"][row, 1, column]) == pytest.approx((norm(n) / norm(432)).item(), rel=1e-8)
-        assert found["norm"][row].tolist() == pytest.approx([norm(16).item(), norm(432).item()], rel=1e-9)
+            assert run["risk"][row, column] == pytest.approx(((output > 0) != (z[32:] > 0)).double().mean().item())
+            assert math.cos(run["direction"][row, 1, column]) == pytest.approx((norm(n) / norm(432)).item(), rel=1e-8)
+        assert run["norm"][row].tolist() == pytest.approx([norm(16).item(), norm(432).item()], rel=1e-9)
         for column, pool in enumerate((16, 432)):  # each pool's oracle less the zero function, by its own logits
             solved = torch.linalg.solve(K[:pool, :pool], z[:pool])
             cosine = (K[32:, :pool] @ solved).abs() / (z[:pool] @ solved).sqrt() / K.diagonal()[32:].sqrt()
             angles = cosine.clamp(max=1).acos()
             expected = [(angles > beta).double().mean().item() for beta in SETTING["betas"]]
-            assert found["p"][row, column].tolist() == pytest.approx(expected)
-        assert found["nearest"][row].item() == pytest.approx(angles.min().item(), rel=1e-9)
+            assert run["p"][row, column].tolist() == pytest.approx(expected)
+        assert run["grows"][row] == 0
+        assert run["nearest"][row].item() == pytest.approx(angles.min().item(), rel=1e-9)
 
 
-def test_theorem_1_holds_and_says_more_with_more_samples(found):
-    assert (found["risk"] <= found["bound"]).all() and (found["bound"] <= 1).all()
-    assert (found["says"] <= found["halves"]).all() and (found["halves"] <= 432).all()
-    assert (found["grows"] == 0).all()
+def test_theorem_1_s_bound_comes_from_the_angles_of_its_sample_size(run):
+    """Bound, angle, and the first sizes at which it says something, from explicit solves with the zero function."""
+    draw = torch.Generator().manual_seed(3)
+    x, initial, _ = synthetic.draw_student(432, generator=draw)
+    z_t = synthetic.draw_teacher(60, 64, [255], generator=draw).network(x)[:, 0]
+    K = kernels.ntk(x, depth=2)
+    for row, rho in enumerate(SETTING["soft_ratios"]):
+        z = logits.effective_logits(z_t, z_t > 0, soft_ratio=rho, temperature=10.0)
+        oracle = torch.linalg.solve(K, z)  # less the zero function: the change from -initial to z - initial
+        length = (z @ oracle).sqrt()
+        to_oracle = (z[32:].abs() / length / K.diagonal()[32:].sqrt()).clamp(max=1).acos()
+
+        def angle(n, z=z, oracle=oracle, length=length):
+            student = torch.zeros(432).double()  # dual coefficients of student less zero function
+            student[:n] = torch.linalg.solve(K[:n, :n], (z - initial)[:n])
+            student += torch.linalg.solve(K, initial)
+            cosine = (student @ K @ oracle).abs() / length / (student @ K @ student).sqrt()
+            return cosine.clamp(max=1).acos()
+
+        for column, n in enumerate(SETTING["sizes"]):
+            bound = (to_oracle > math.pi / 2 - angle(n)).double().mean().item()
+            assert run["angle"][row, column].item() == pytest.approx(angle(n).item(), rel=1e-6)
+            assert run["bound"][row, column].item() == pytest.approx(bound, abs=1e-12)
+        for name, most in (("says", 1.0), ("halves", 0.5)):
+            first = run[name][row].item()  # the bound is below from this size on, and was not one sample before
+            for n, below in ((first - 1, False), (first, True)):
+                share = (to_oracle > math.pi / 2 - angle(n)).double().mean().item()
+                assert (share < most) == below, (name, n, share)
+
+
+def test_theorem_1_holds_in_a_pool_that_ends_soon():
+    """Near the pool's end the bound says something: with few test points after n = 400, and not at n = 8."""
+    run = transfer.risk_and_angles(3, **SETTING | {"sizes": [8, 400], "test_points": 16})
+    assert (run["risk"] <= run["bound"]).all()
+    assert run["bound"][0, 1] < 0.5 and run["bound"][0, 0] == 1
+    assert run["risk"][0, 0] > 0  # n = 8 errs, so that a bound of another n would be broken
+
+
+def test_chapters_02_and_02b_ask_for_the_same_rows():
+    first, second = (chapters.parameters(name) for name in CHAPTERS)
+    shared = set(first) & set(second)
+    assert shared >= set(inspect.signature(transfer.setting).parameters) | {"seeds"}
+    for profile in chapters.profiles():
+        values = []
+        for name, parameters in zip(CHAPTERS, (first, second), strict=True):
+            given = chapters.profile_values(name, profile)
+            values.append({key: given.get(key, parameters[key].default) for key in shared})
+        assert values[0] == values[1], profile

@@ -85,7 +85,8 @@ class GaussianMixture(nn.Module):
         width: :math:`w_0`, the largest width of 22 modes, > 0.
         shrink: :math:`\gamma`, how widths shrink as modes are added, >= 0.
         narrowest: r, in [0, 1]; 1 gives every mode one width.
-        law, spread: of the centres, see :func:`inputs`.
+        law: of the centres, see :func:`inputs`.
+        spread: of the centres.
         generator: draws the mixture; it lives on its device.
 
     Raises:
@@ -276,7 +277,8 @@ def draw_student(
     Args:
         n: samples, in the order in which students see them.
         dimension: d of the inputs.
-        law, spread: of the samples, see :func:`inputs`.
+        law: of the samples, see :func:`inputs`.
+        spread: of the samples.
         depth: hidden layers of the student.
         activation: ``relu`` or ``erf``.
         width: of the network that gives the initial outputs.
@@ -322,13 +324,9 @@ def _squared(gram, targets, times):
 
 
 def _logistic(gram, labels, times, *, first=0.1, growth=0.3):
-    """Dual coefficients of the logistic flow at the given times: ``(M, k)``.
-
-    A step is ``growth`` times the time that has passed, at least ``first``, and ends at
-    the next of ``times`` at the latest.
-
-    Source: ROS2 of Verwer et al. 1999, Eq. 6.
-    """
+    """Dual coefficients of the logistic flow at the given times: ``(M, k)``."""
+    # steps of ROS2 (Verwer et al. 1999, Eq. 6), each growth times the time that has
+    # passed, at least first, and at most up to the next of the times
     a = torch.zeros_like(labels)
     now = 0.0
     duals = []
