@@ -2,6 +2,7 @@
 
 import json
 import math
+from collections import Counter
 
 import numpy
 import pandas
@@ -10,14 +11,18 @@ import torch
 import yaml
 
 from companion import claims
-from companion.claims import recording, verdicts, words
-from companion.claims.file import PAPERS, check_rule
-from companion.claims.verdicts import judge
-from kdlib import curves, intervals, published
+from companion.claims import recording, rules, verdicts, words
+from companion.claims.file import PAPERS
+from companion.claims.rules import check_rule, judge
+from kdlib import curves, intervals, places, published
 
 YES, NO, OPEN, NEARLY, EMPTY = (
     "reproduced", "not reproduced", "undecided", "reproduced with another constant", "vacuous"
 )  # fmt: skip
+
+
+def before(verdict, estimate=1.0, interval=None):
+    return {"verdict": verdict, "estimate": estimate, "interval": interval}
 
 
 # ---------------------------------------------------------------- rules
@@ -233,7 +238,14 @@ def test_a_curve_may_be_a_frame():
         (BAND, None, None, "needs a number"),
         (BAND, math.nan, None, "finite"),
         (BAND, 2.0, (2.0, 1.0), "low <= high"),
-        (BAND, 2.0, (1.0, math.inf), "finite"),
+        (BAND, 2.0, (1.0, math.nan), "low <= high"),
+        (BAND, 2.0, (math.inf, math.inf), "finite but for an open end"),
+        (BAND, 2.0, (-math.inf, -math.inf), "finite but for an open end"),
+        (BAND, math.inf, None, "infinite with an interval from a limit to it; got inf with None"),
+        (BAND, math.inf, (1.0, 2.0), "an interval from a limit to it"),
+        (BAND, math.inf, (-math.inf, 2.0), "an interval from a limit to it"),
+        (BAND, math.inf, (-math.inf, math.inf), "an interval from a limit to it"),
+        (NAMED, [1.0, math.inf], None, "an interval from a limit to it"),
         (BAND, 2.0, 0.5, "low <= high"),
         (NAMED, [1.0, 2.0, 3.0], None, "needs .*: a, b; got"),
         (NAMED, {"a": 1.0, "c": 2.0}, None, "needs .*: a, b; got"),
@@ -258,20 +270,169 @@ def test_an_estimate_of_the_wrong_kind_is_told_what_the_rule_needs(rule, estimat
         judge(rule, estimate, interval, [[1.0, 1.0], [50.0, 1.0]])
 
 
+# ---------------------------------------------------------------- open intervals
+
+
+@pytest.mark.parametrize(
+    ("rule", "estimate", "interval", "verdict"),
+    [
+        (WIDE, claims.beyond(3.5), None, NO),  # wholly outside the wider band [1, 3]
+        (WIDE, claims.beyond(2.75), None, OPEN),  # inside the wider band or outside
+        (WIDE, claims.beyond(2.0), None, OPEN),
+        (WIDE, claims.below(0.5), None, NO),
+        (WIDE, claims.below(1.25), None, OPEN),
+        (WIDE, 2.0, (1.75, math.inf), OPEN),
+        (MOST, claims.beyond(1.25), None, NO),
+        (MOST, claims.beyond(0.25), None, OPEN),
+        (MOST, claims.below(0.5), None, YES),  # however far below
+        (MOST, claims.below(0.75), None, OPEN),
+        (MOST, 0.25, (-math.inf, 0.5), YES),
+        (LEAST, claims.beyond(0.5), None, YES),
+        (LEAST, claims.beyond(0.25), None, OPEN),
+        (LEAST, claims.below(0.2), None, NO),
+        (NAMED, [1.0, claims.beyond(2.75)], None, NO),
+        (NAMED, [1.0, claims.beyond(2.75)], [(0.5, 1.5), None], NO),
+        (NAMED, {"a": claims.below(0.25), "b": 2.0}, {"a": None, "b": (1.9, 2.1)}, NO),
+        (NAMED, [1.0, claims.beyond(2.25)], None, OPEN),
+        ({"kind": "slope", "at_most": -0.5}, claims.below(-0.6), None, YES),
+        ({"kind": "sign", "sign": "positive"}, claims.beyond(1.0), None, YES),
+        ({"kind": "sign", "sign": "positive"}, claims.beyond(0.0), None, OPEN),
+        ({"kind": "sign", "sign": "negative"}, claims.beyond(0.0), None, NO),
+        ({"kind": "sign", "sign": "negative"}, [claims.below(-1.0), -2.0], None, YES),
+        (RISING, [1, 2, claims.beyond(3)], None, YES),
+        (RISING, [1, 2, claims.beyond(1)], None, OPEN),
+        (RISING, [1, claims.beyond(2), claims.beyond(2)], None, OPEN),  # two unknowns have no order
+        (RISING, [claims.beyond(2), 2, 3], None, NO),
+        (FALLING, [claims.beyond(4), 2, 1], [(2.5, 3.5), None, None], YES),  # beyond is its own interval
+        (FALLING, [claims.beyond(4), 2, 1], [(-math.inf, -2), (-2, -0.5)], YES),  # steps
+        (RISING, [1, 2, 3], [(0.5, math.inf), None], YES),
+    ],
+)
+def test_an_open_interval_is_judged_by_where_it_lies(rule, estimate, interval, verdict):
+    assert judge(rule, estimate, interval).verdict == verdict
+
+
+def test_an_estimate_beyond_a_limit_is_an_infinite_one_with_an_interval_from_the_limit():
+    assert judge(BAND, claims.beyond(3)) == judge(BAND, math.inf, (3, math.inf))
+    assert judge(BAND, claims.below(1)) == judge(BAND, -math.inf, (-math.inf, 1))
+    for limit in (math.inf, math.nan, "1"):
+        with pytest.raises(ValueError, match="a limit is a finite number"):
+            claims.beyond(limit)
+
+
+ENDS = (-math.inf, *(quarter / 4 for quarter in range(-3, 18)), math.inf)  # across each limit of the rules below
+
+
+def spans_of_ends():
+    """Every interval with its ends among ``ENDS`` and a finite one among them."""
+    for low in ENDS[:-1]:
+        for high in ENDS[1:]:
+            if low <= high:
+                yield low, high
+
+
+@pytest.mark.parametrize(
+    "rule", [BAND, WIDE, TWICE, MOST, LEAST, {"kind": "sign", "sign": "positive"}, {"kind": "sign", "sign": "negative"}]
+)
+def test_an_interval_is_judged_as_all_the_values_in_it_are(rule):
+    """A decided verdict is that of each finite value in the interval, and those who disagree leave it undecided."""
+    far = [-1e9, *(eighth / 8 for eighth in range(-8, 72)), 1e9]  # each piece between two limits, and beyond all
+    alone = {value: judge(rule, value).verdict for value in far}
+    for low, high in spans_of_ends():
+        inside = {alone[value] for value in far if low <= value <= high}
+        middle = next(value for value in far if low <= value <= high)
+        verdict = judge(rule, middle, (low, high)).verdict
+        assert verdict == (inside.pop() if len(inside) == 1 else OPEN), (low, high)
+
+
+@pytest.mark.parametrize("rule", [WIDE, MOST, LEAST, {"kind": "sign", "sign": "positive"}])
+def test_to_know_more_never_turns_a_verdict(rule):
+    """An interval within another has its verdict, or decides what the other left undecided."""
+    verdict = {span: judge(rule, 1.0, span).verdict for span in spans_of_ends()}
+    for (low, high), whole in verdict.items():
+        if whole != OPEN:
+            inner = [span for span in verdict if low <= span[0] and span[1] <= high]
+            assert {verdict[span] for span in inner} == {whole}
+
+
+def test_records_with_open_ends_come_back_from_a_page_and_from_a_baseline(book, monkeypatch, tmp_path):
+    """Whatever the interval, JSON as strict readers take it and YAML keep it, and it has not moved from itself."""
+    rule = {"kind": "band", "value": {"a": 1.0, "b": 2.0}, "absolute": 0.25}
+    book(CLAIM | {"rule": rule})
+    calls = [("one", {"a": claims.beyond(end), "b": claims.below(end)}, {}) for end in ENDS[1:-1]]
+    for low, high in spans_of_ends():
+        calls.append(("one", [min(max(1.0, low), high), 2.0], {"interval": [(low, high), None]}))
+    for made in recorded(monkeypatch, *calls):
+        (tmp_path / "one.ipynb").write_text(json.dumps(cell(made), allow_nan=False))
+        (read,) = claims.collect(tmp_path / "one.ipynb")
+        assert read == made
+        frame = pandas.DataFrame([{name: read[name] for name in ("id", "verdict", "estimate", "interval")}])
+        old = yaml.safe_load(yaml.safe_dump({"one": before(read["verdict"], read["estimate"], read["interval"])}))
+        assert claims.drift(frame, old)[["drift", "direction"]].values.tolist() == [["within band", "same"]]
+
+
+def test_an_open_interval_in_words():
+    made = CLAIM | {"estimate": None, "interval": [8959.0, None], "note": ""}
+    assert words.quantity(made) == "beyond 8,959"
+    assert words.quantity(made | {"interval": [None, -0.25]}) == "below -0.25"
+    assert words.quantity(made | {"estimate": 9000.0}) == "9000 [8,959 or more]"
+    assert words.quantity(made | {"estimate": 1.5, "interval": [None, 2.0]}) == "1.5 [2 or less]"
+    assert words.quantity(made | {"estimate": 1.5, "interval": [None, None]}) == "1.5 [any]"
+    both = made | {"estimate": {"2^9": 4223.0, "2^13": None}, "interval": {"2^9": None, "2^13": [8959.0, None]}}
+    assert words.quantity(both) == "2^9: 4223, 2^13: beyond 8,959"
+    assert words.quantity(made | {"interval": None}) == ""
+    assert words.quantity(both | {"interval": None}) == "2^9: 4223, 2^13: not computed"
+
+
+def test_smoke_keeps_what_lies_beyond_and_not_what_was_not_computed():
+    estimate = {"a": claims.beyond(3), "b": math.nan}
+    found = rules.pass_over(NAMED, estimate, verdicts.NOT_TESTED, "why", {"a": None, "b": (1.0, math.inf)})
+    assert found.estimate == {"a": None, "b": None}
+    assert found.interval == {"a": [3.0, None], "b": None}
+    assert rules.pass_over(BAND, math.inf, verdicts.NOT_TESTED, "why")[1:3] == (None, None)
+
+
 # ---------------------------------------------------------------- the file of claims
 
 
-def test_the_book_states_enough_claims_of_each_paper_and_all_are_well_formed():
-    found = claims.read()
-    assert len(found) >= 60
-    assert {claim["paper"] for claim in found} == set(PAPERS)
-    for claim in found:
-        assert json.loads(json.dumps(claim["rule"])) == claim["rule"], claim["id"]  # survives an executed notebook
+@pytest.mark.parametrize(
+    ("better", "worse"),
+    [(YES, NEARLY), (NEARLY, EMPTY), (EMPTY, OPEN), (OPEN, NO)],  # a bound that says nothing is no constant
+)
+def test_verdicts_have_an_order_from_which_drift_tells_better_from_worse(executed, better, worse):
+    frame = claims.ledger(executed)
+    for now, then, direction in ((better, worse, "better"), (worse, better, "worse")):
+        frame.at[0, "verdict"] = now
+        assert claims.drift(frame, {"failing": before(then)})["direction"].tolist() == [direction]
+    assert verdicts.worst([better, worse, YES]) == worse
+
+
+def test_claims_are_added_and_never_taken_away():
+    """A claim that is gone would leave every count and every baseline in silence."""
+    least = {"ji_zhu_2020": 116, "mandal_2025": 33, "zhou_2021": 21, "dong_2019": 15, "jeong_chung_2025": 22}
+    papers = Counter(claim["paper"] for claim in claims.read())
+    assert papers.keys() == PAPERS.keys()
+    assert all(papers[paper] >= count for paper, count in least.items()), papers
+
+
+def test_each_verdict_of_the_committed_baselines_is_one_that_a_rule_gives_to_a_claim_of_the_book():
+    ids = {claim["id"] for claim in claims.read()}
+    paths = list((places.book() / "baselines").glob("*.yml"))
+    assert "laptop.yml" in {path.name for path in paths}
+    for path in paths:
+        kept = yaml.safe_load(path.read_text(encoding="utf-8"))
+        assert kept.keys() <= ids, path
+        assert {one["verdict"] for one in kept.values()} <= set(verdicts.JUDGED), path
+        rows = [{"id": name} | one for name, one in kept.items()]
+        assert set(claims.drift(pandas.DataFrame(rows), kept)["drift"]) == {"within band"}, path
+
+
+def test_every_rule_of_the_book_survives_an_executed_notebook():
+    for claim in claims.read():
+        assert json.loads(json.dumps(claim["rule"])) == claim["rule"], claim["id"]
 
 
 def test_curve_claims_name_curves_that_were_measured():
-
-
     for claim in claims.read():
         if claim["rule"]["kind"] == "curve":
             points = published.curves(claim["paper"])[claim["rule"]["figure"]]["curves"][claim["rule"]["curve"]]
@@ -405,12 +566,12 @@ def test_what_is_not_judged_may_be_incomplete_but_not_of_another_kind(book, monk
     ],
 )
 def test_a_run_that_is_not_judged_keeps_its_intervals_where_they_are_whole(estimate, interval, kept):
-    assert verdicts.pass_over(NAMED, estimate, verdicts.OTHER_PARAMETERS, "why", interval).interval == kept
+    assert rules.pass_over(NAMED, estimate, verdicts.OTHER_PARAMETERS, "why", interval).interval == kept
 
 
 @pytest.mark.parametrize("rule", [NAMED, {"kind": "ordering", "order": ["a", "b"]}])
 def test_values_that_were_not_computed_go_by_the_names_of_the_rule(rule):
-    found = verdicts.pass_over(rule, [1.0, math.nan], verdicts.NOT_TESTED, "why")
+    found = rules.pass_over(rule, [1.0, math.nan], verdicts.NOT_TESTED, "why")
     assert found.estimate == {"a": 1.0, "b": None}
 
 
@@ -585,10 +746,6 @@ def test_a_book_without_claims_has_an_empty_ledger(book):
     assert "All 0 claims" in claims.ledger_html(frame)
 
 
-def before(verdict, estimate=1.0, interval=None):
-    return {"verdict": verdict, "estimate": estimate, "interval": interval}
-
-
 @pytest.mark.parametrize(
     ("baseline", "drift", "direction"),
     [
@@ -610,6 +767,33 @@ def before(verdict, estimate=1.0, interval=None):
 def test_drift_from_the_baseline(executed, baseline, drift, direction):
     (row,) = claims.drift(claims.ledger(executed), baseline).itertuples()
     assert (row.drift, row.direction) == (drift, direction)
+
+
+@pytest.mark.parametrize(
+    ("estimate", "interval", "old", "drift"),
+    [
+        (None, [5.0, None], before(NO, None, [5.0, None]), "within band"),
+        (None, [6.0, None], before(NO, None, [5.0, None]), "within band"),  # further beyond is still beyond
+        (None, [4.0, None], before(NO, None, [5.0, None]), "moved"),
+        (9.0, [8.0, 10.0], before(NO, None, [5.0, None]), "within band"),  # found where it was known to lie
+        (4.0, None, before(NO, None, [5.0, None]), "moved"),
+        (None, [5.0, None], before(NO, 9.0, [8.0, 10.0]), "moved"),
+        (None, [5.0, None], before(NO, 9.0), "moved"),
+        (None, [5.0, None], before(NO, 9.0, [4.0, None]), "within band"),
+        (None, [None, 5.0], before(NO, 9.0, [4.0, None]), "moved"),
+        (9.0, None, before(NO, 9.0, [None, None]), "within band"),
+        (None, None, before(NO, None, [5.0, None]), "moved"),
+        (None, None, before(NO, 5.0), "moved"),
+        ({"a": 9.0}, None, before(NO, 9.0), "moved"),
+        ({"a": None}, {"a": [5.0, None]}, before(NO, {"a": 5.0}, {"a": [5.0, 1e6]}), "moved"),  # a number for none
+    ],
+)
+def test_drift_of_an_estimate_beyond_a_limit(executed, estimate, interval, old, drift):
+    frame = claims.ledger(executed)
+    assert frame.at[0, "id"] == "failing"
+    frame.at[0, "estimate"], frame.at[0, "interval"] = estimate, interval
+    (row,) = claims.drift(frame, {"failing": old}).itertuples()
+    assert (row.drift, row.direction) == (drift, "same")
 
 
 def test_drift_of_named_values_looks_at_each(executed):

@@ -1,9 +1,12 @@
-"""What the papers claim, and the verdict that the measured quantities give; a verdict is computed, never typed.
+"""What the papers claim, and the verdict that the measured quantities give; a verdict is
+computed, never typed.
 
-``book/claims.yml`` states each claim and its rule before its chapter is run; a chapter hands in what it measured
-(``recording``), the rule judges it (``verdicts``), and the ledger gathers the executed chapters.
+``book/claims.yml`` states each claim and its rule before its chapter is run; a chapter
+hands in what it measured (``recording``), the claim's rule judges it (``rules``), and
+the ledger gathers the executed chapters.
 """
 
+from companion.claims.estimates import below, beyond
 from companion.claims.file import read
 from companion.claims.ledger import (
     check,
@@ -24,6 +27,8 @@ from companion.claims.recording import (
 from companion.claims.words import chapter_table, ledger_html
 
 __all__ = [
+    "below",
+    "beyond",
     "chapter_table",
     "check",
     "collect",

@@ -1,4 +1,5 @@
-"""The ledger: what became of every claim, gathered from the executed chapters, beside the committed baseline."""
+"""The ledger: what became of every claim, gathered from the executed chapters, beside
+the committed baseline."""
 
 import json
 import math
@@ -11,12 +12,18 @@ import yaml
 
 from companion.claims import verdicts
 from companion.claims.file import FIELDS, PAPERS, read
+from companion.claims.records import interval_from_record, recorded_span
+from companion.claims.verdicts import contains
 from companion.claims.words import as_text
 from kdlib.places import book
 
-_RANK = {
-    verdict: rank for rank, verdict in enumerate(verdicts.JUDGED)
-}  # higher is better
+# What a record adds to its claim in the ledger.
+_RECORDED = ("verdict", "estimate", "interval", "note", "figure")
+
+# A higher verdict is better.
+_RANK = {verdict: rank for rank, verdict in enumerate(verdicts.JUDGED)}
+
+_UNTESTED = (verdicts.NOT_TESTED, verdicts.OTHER_PARAMETERS)
 
 
 def collect(executed):
@@ -26,54 +33,52 @@ def collect(executed):
         executed: the notebook, or its path.
 
     Returns:
-        A list of dicts, each the claim's fields with ``verdict``, ``estimate``, ``interval``, ``note``, ``figure``,
-        ``profile`` and ``dataset``.
+        A list of dicts, each the claim's fields with ``verdict``, ``estimate``,
+        ``interval``, ``note``, ``figure``, ``profile`` and ``dataset``.
     """
-    rules = {claim["id"]: claim["rule"] for claim in read()}
     if isinstance(executed, (str, os.PathLike)):
         executed = json.loads(Path(executed).read_text(encoding="utf-8"))
-    outputs = (
-        output for cell in executed["cells"] for output in cell.get("outputs", [])
-    )
-    found = (
-        output.get("metadata", {}).get("kdlib", {}).get("claim") for output in outputs
-    )
-    made = [json.loads(json.dumps(claim)) for claim in found if claim]
-    # A notebook sorts names; the claim's own rule, where it is the same, has them in the paper's order.
-    return [
-        one | {"rule": rules[one["id"]]} if rules.get(one["id"]) == one["rule"] else one
-        for one in made
-    ]
+    rules = {claim["id"]: claim["rule"] for claim in read()}
+    records = []
+    for cell in executed["cells"]:
+        for output in cell.get("outputs", []):
+            made = output.get("metadata", {}).get("kdlib", {}).get("claim")
+            if made:
+                records.append(_in_order(json.loads(json.dumps(made)), rules))
+    return records
 
 
 def check(chapter, records):
-    """What is wrong with a chapter's records, a line each; a strict build takes each for an error."""
-    known, rules = (
-        {claim["id"]: claim[field] for claim in read()} for field in ("chapter", "rule")
-    )
+    """What is wrong with a chapter's records; a strict build takes each for an error.
+
+    Args:
+        chapter: the chapter's name.
+        records: what :func:`collect` found in it.
+
+    Returns:
+        A list of lines.
+    """
+    homes = {claim["id"]: claim["chapter"] for claim in read()}
+    rules = {claim["id"]: claim["rule"] for claim in read()}
     times = Counter(made["id"] for made in records)
-    old = {
-        made["id"]: made["rule"]
+    problems = [
+        f"recorded {times[name]} times: {name}" for name in times if times[name] > 1
+    ]
+    for name in times:
+        if name not in homes:
+            problems.append(f"not in claims.yml: {name}")
+        elif homes[name] != chapter:
+            problems.append(f"belongs to {homes[name]}: {name}")
+    for name, home in homes.items():
+        if home == chapter and name not in times:
+            problems.append(f"not recorded: {name}")
+    older = [
+        made["id"]
         for made in records
         if made["rule"] != rules.get(made["id"], made["rule"])
-    }
-    problems = [
-        f"recorded {many} times: {name}" for name, many in times.items() if many > 1
     ]
-    problems += [f"not in claims.yml: {name}" for name in times if name not in known]
-    problems += [
-        f"belongs to {known[name]}: {name}"
-        for name in times
-        if known.get(name, chapter) != chapter
-    ]
-    problems += [
-        f"not recorded: {name}"
-        for name, home in known.items()
-        if home == chapter and name not in times
-    ]
-    problems += [
-        f"judged by an older rule, run the chapter again: {name}" for name in old
-    ]
+    for name in dict.fromkeys(older):
+        problems.append(f"judged by an older rule, run the chapter again: {name}")
     return [f"{chapter}, claim {problem}" for problem in problems]
 
 
@@ -81,63 +86,47 @@ def ledger(folder):
     """One row a claim, the failing first.
 
     Args:
-        folder: the executed chapters ``NN_name.ipynb``; claims of a chapter that is not there are not judged.
+        folder: the executed chapters ``NN_name.ipynb``; claims of a chapter that is not
+            there are not judged.
 
     Returns:
-        A frame with the columns ``id, paper, place, statement, quantity, rule, chapter, verdict, estimate, interval,
-        note, figure``.
+        A frame with the columns ``id, paper, place, statement, quantity, rule, chapter,
+        verdict, estimate, interval, note, figure``.
     """
-    rows = []
-    for chapter in dict.fromkeys(claim["chapter"] for claim in read()):
-        path = Path(folder) / f"{chapter}.ipynb"
-        made = {one["id"]: one for one in collect(path)} if path.exists() else {}
-        absent = (
-            verdicts.NOT_RUN
-            if (book() / f"{chapter}.md").exists()
-            else verdicts.NO_CHAPTER
-        )
-        blank = {
-            "verdict": absent,
-            "estimate": None,
-            "interval": None,
-            "note": "",
-            "figure": None,
-        }
-        mine = (claim for claim in read() if claim["chapter"] == chapter)
-        rows += [
-            claim | {key: made.get(claim["id"], blank)[key] for key in blank}
-            for claim in mine
-        ]
-    columns = [*FIELDS, "verdict", "estimate", "interval", "note", "figure"]
-    frame = pandas.DataFrame(
-        {
-            name: pandas.Series([row[name] for row in rows], dtype=object)
-            for name in columns
-        }
-    )
+    chapters = dict.fromkeys(claim["chapter"] for claim in read())
+    rows = [row for chapter in chapters for row in _chapter_rows(folder, chapter)]
+    columns = {}
+    for name in (*FIELDS, *_RECORDED):
+        columns[name] = pandas.Series([row[name] for row in rows], dtype=object)
+    frame = pandas.DataFrame(columns)
     order = frame["verdict"].map(verdicts.VERDICTS.index)
     return frame.loc[order.sort_values(kind="stable").index].reset_index(drop=True)
 
 
 def counts(frame):
-    """How many claims of each paper have each verdict, for a ledger; the last row is their sum."""
-    columns = [
-        verdict for verdict in verdicts.VERDICTS if (frame["verdict"] == verdict).any()
-    ]
-    groups = {
-        PAPERS[paper]: found
-        for paper, found in frame.groupby("paper", sort=False)["verdict"]
-    }
-    groups = {name: groups[name] for name in PAPERS.values() if name in groups} | {
-        "all papers": frame["verdict"]
-    }
-    rows = [
-        [int((found == verdict).sum()) for verdict in columns] + [len(found)]
-        for found in groups.values()
-    ]
-    return pandas.DataFrame(
-        rows, columns=[*columns, "claims"], index=pandas.Index(groups, name="paper")
-    )
+    """How many claims of each paper have each verdict.
+
+    Args:
+        frame: a ledger.
+
+    Returns:
+        A frame with a row for each paper, and one for their sum at its end.
+    """
+    found = set(frame["verdict"])
+    columns = [verdict for verdict in verdicts.VERDICTS if verdict in found]
+    groups = {}
+    for paper, name in PAPERS.items():
+        groups[name] = frame.loc[frame["paper"] == paper, "verdict"]
+    groups = {name: group for name, group in groups.items() if len(group)}
+    groups["all papers"] = frame["verdict"]
+    rows = []
+    for group in groups.values():
+        row = {verdict: int((group == verdict).sum()) for verdict in columns}
+        rows.append(row | {"claims": len(group)})
+    return pandas.DataFrame(rows, index=pandas.Index(groups, name="paper"))
+
+
+# ---------------------------------------------------------------- the baseline
 
 
 def drift(frame, baseline):
@@ -148,103 +137,164 @@ def drift(frame, baseline):
         baseline: ``{id: {"verdict", "estimate", "interval"}}``.
 
     Returns:
-        A frame ``id, before, now, drift, direction``, a row for each claim of the baseline. Drift is *flipped*
-        (another verdict), else *moved* (an estimate left the baseline's interval, or 1 per cent where it has none),
-        else *within band*. Direction is *worse*, *better* or *same*; *untested* where the claim is not tested at this
-        size any more, as on a machine without the data. A claim that is gone is worse.
+        A frame ``id, before, now, drift, direction``, a row for each claim of the
+        baseline. Drift is *flipped* (another verdict), else *moved* (an estimate left
+        the baseline's interval, or 1 per cent where it has none), else *within band*.
+        An estimate that lies beyond a limit leaves an interval that has an end on that
+        side. Direction is *worse*, *better* or *same*; *untested* where the claim is
+        not tested at this size any more, as on a machine without the data. A claim that
+        is gone is worse.
     """
-    rows, current = [], frame.set_index("id")
+    current = {row["id"]: row for row in frame.to_dict("records")}
+    rows = []
     for name, before in baseline.items():
-        now = (
-            current.loc[name].to_dict()
-            if name in current.index
-            else {"verdict": "claim removed"}
-        )
-        old, new = before["verdict"], now["verdict"]
-        moved = old == new and not _within(
-            now["estimate"], before["estimate"], before["interval"]
-        )
-        how = "flipped" if old != new else "moved" if moved else "within band"
-        unjudged = (
-            "untested"
-            if new in (verdicts.NOT_TESTED, verdicts.OTHER_PARAMETERS)
-            else "worse"
-        )
-        steps = _RANK[new] - _RANK[old] if new in _RANK else None
-        way = (
-            unjudged
-            if steps is None
-            else "worse"
-            if steps < 0
-            else "better"
-            if steps
-            else "same"
-        )
-        rows.append(
-            {"id": name, "before": old, "now": new, "drift": how, "direction": way}
-        )
+        now = current.get(name, {"verdict": "claim removed"})
+        row = {"id": name, "before": before["verdict"], "now": now["verdict"]}
+        row["drift"] = _drift(before, now)
+        row["direction"] = _direction(before["verdict"], now["verdict"])
+        rows.append(row)
     return pandas.DataFrame(rows, columns=["id", "before", "now", "drift", "direction"])
 
 
 def report(profile="laptop", strict=False):
-    """The ledger of a profile's executed chapters as text, with its drift from the committed baseline.
+    """The ledger of a profile's executed chapters as text, with its drift from the
+    committed baseline.
+
+    Args:
+        profile: the profile's name.
+        strict: whether a verdict that got worse is an error.
 
     Returns:
-        The text, and a status that is 1 where ``strict`` and a verdict got worse, else 0.
+        The text, and a status that is 1 where ``strict`` and a verdict got worse, else
+        0.
     """
-    folder = book().parent / "_build" / profile / "book"
-    frame, lines, status = ledger(folder), [], 0
+    folder = _executed(profile)
+    frame = ledger(folder)
+    lines = [as_text(row) for row in frame.to_dict("records")]
     if not folder.exists():
-        lines.append(
-            f"No chapter has been executed at this profile: make book PROFILE={profile} does that.\n"
-        )
-    lines += [as_text(row) for row in frame.to_dict("records")]
+        advice = f"make book PROFILE={profile} does that."
+        lines = [f"No chapter has been executed at this profile: {advice}\n", *lines]
     lines += ["", counts(frame).to_string(), ""]
-    path = book() / "baselines" / f"{profile}.yml"
+    path = _baseline(profile)
     if not path.exists():
         lines.append(f"No baseline is committed for the profile {profile}.")
-    else:
-        change = drift(frame, yaml.safe_load(path.read_text(encoding="utf-8")) or {})
-        many = ", ".join(
-            f"{count} {how}" for how, count in change["drift"].value_counts().items()
-        )
-        lines.append(
-            f"Against the committed baseline of {profile}: {many or 'no verdict in it'}."
-        )
-        told = change[change["drift"] != "within band"]
-        lines += [
-            f"  {row.drift} ({row.direction}): {row.id}, {row.before} -> {row.now}"
-            for row in told.itertuples()
-        ]
-        status = int(strict and (change["direction"] == "worse").any())
-    return "\n".join(lines), status
+        return "\n".join(lines), 0
+    change = drift(frame, yaml.safe_load(path.read_text(encoding="utf-8")) or {})
+    worse = (change["direction"] == "worse").any()
+    return "\n".join(lines + _drift_lines(change, profile)), int(strict and worse)
 
 
 def write_baseline(profile="laptop"):
-    """Write the judged verdicts of a profile's executed chapters to ``baselines/PROFILE.yml`` and return its path."""
-    frame = ledger(book().parent / "_build" / profile / "book")
-    judged = frame[frame["verdict"].isin(verdicts.JUDGED)].sort_values("id")
-    kept = judged.set_index("id")[["verdict", "estimate", "interval"]].to_dict("index")
-    path = book() / "baselines" / f"{profile}.yml"
+    """Write the judged verdicts of a profile's executed chapters to
+    ``baselines/PROFILE.yml``.
+
+    Args:
+        profile: the profile's name.
+
+    Returns:
+        The path of the file.
+    """
+    frame = ledger(_executed(profile))
+    judged = frame[frame["verdict"].isin(verdicts.JUDGED)].set_index("id")
+    kept = judged[["verdict", "estimate", "interval"]].to_dict("index")
+    path = _baseline(profile)
     path.parent.mkdir(exist_ok=True)
-    path.write_text(
-        yaml.safe_dump(kept, sort_keys=True, default_flow_style=None, width=120),
-        encoding="utf-8",
-    )
+    text = yaml.safe_dump(kept, sort_keys=True, default_flow_style=None, width=120)
+    path.write_text(text, encoding="utf-8")
     return path
 
 
-def _within(now, before, interval):
-    if isinstance(before, dict) and isinstance(now, dict):
-        pairs = interval if isinstance(interval, dict) else {}
-        return set(now) == set(before) and all(
-            _within(now[name], before[name], pairs.get(name)) for name in before
-        )
-    if interval and not isinstance(interval, dict) and isinstance(now, float):
-        return interval[0] <= now <= interval[1]
-    numbers = isinstance(now, (int, float)) and isinstance(before, (int, float))
-    return (
-        math.isclose(now, before, rel_tol=0.01, abs_tol=1e-9)
-        if numbers
-        else now == before
+def _in_order(made, rules):
+    """A record with its rule's names in the paper's order, which a notebook sorts away:
+    the claim's own rule has them, where it is the same."""
+    rule = rules.get(made["id"])
+    return made | {"rule": rule} if rule == made["rule"] else made
+
+
+def _chapter_rows(folder, chapter):
+    """The ledger's rows of one chapter, recorded or not."""
+    path = Path(folder) / f"{chapter}.ipynb"
+    records = {made["id"]: made for made in collect(path)} if path.exists() else {}
+    written = (book() / f"{chapter}.md").exists()
+    blank = {
+        "verdict": verdicts.NOT_RUN if written else verdicts.NO_CHAPTER,
+        "estimate": None,
+        "interval": None,
+        "note": "",
+        "figure": None,
+    }
+    rows = []
+    for claim in read():
+        if claim["chapter"] == chapter:
+            made = records.get(claim["id"], blank)
+            rows.append(claim | {name: made[name] for name in _RECORDED})
+    return rows
+
+
+def _executed(profile):
+    """The folder of a profile's executed chapters."""
+    return book().parent / "_build" / profile / "book"
+
+
+def _baseline(profile):
+    return book() / "baselines" / f"{profile}.yml"
+
+
+def _drift(before, now):
+    if before["verdict"] != now["verdict"]:
+        return "flipped"
+    same = _within(now, before)
+    return "within band" if same else "moved"
+
+
+def _direction(before, now):
+    if now in _UNTESTED:
+        return "untested"
+    if now not in _RANK or _RANK[now] < _RANK[before]:
+        return "worse"
+    return "better" if _RANK[now] > _RANK[before] else "same"
+
+
+def _drift_lines(change, profile):
+    """The drift in words: how many of each, and each that is not within its band."""
+    many = ", ".join(
+        f"{count} {how}" for how, count in change["drift"].value_counts().items()
     )
+    lines = [
+        f"Against the committed baseline of {profile}: {many or 'no verdict in it'}."
+    ]
+    for row in change[change["drift"] != "within band"].itertuples():
+        step = f"{row.before} -> {row.now}"
+        lines.append(f"  {row.drift} ({row.direction}): {row.id}, {step}")
+    return lines
+
+
+def _within(now, before):
+    """Whether a recorded estimate lies in the interval of an older record of it."""
+    old, new = before["estimate"], now["estimate"]
+    if isinstance(old, dict) != isinstance(new, dict):
+        return False
+    if not isinstance(old, dict):
+        return _number_within(new, now["interval"], old, before["interval"])
+    if set(new) != set(old):
+        return False
+    spans = _by_name(now["interval"])
+    pairs = _by_name(before["interval"])
+    for name in old:
+        if not _number_within(new[name], spans.get(name), old[name], pairs.get(name)):
+            return False
+    return True
+
+
+def _by_name(interval):
+    """Intervals by name; none where one interval is not for the values by name."""
+    return interval if isinstance(interval, dict) else {}
+
+
+def _number_within(now, now_interval, before, interval):
+    span = recorded_span(now, now_interval)
+    if span and interval:
+        return contains(interval_from_record(interval), span)
+    if now is not None and before is not None:
+        return math.isclose(now, before, rel_tol=0.01, abs_tol=1e-9)
+    return now is before and not span and not interval

@@ -7,8 +7,9 @@ import os
 
 import pandas
 
-from companion.claims import verdicts
+from companion.claims import rules, verdicts
 from companion.claims.file import read
+from companion.claims.rules.kind import names
 from companion.claims.words import as_line, as_text
 from kdlib import intervals, published
 
@@ -23,9 +24,10 @@ def record(claim_id, estimate, *, interval=None, figure=None, dataset=None):
     Args:
         claim_id: the claim's id in ``claims.yml``.
         estimate: what its kind of rule needs: a number, a list or dict of numbers,
-            counts of violations, a curve.
+            counts of violations, a curve. A number of which only a limit is known is
+            ``claims.beyond(limit)``.
         interval: ``(low, high)`` over the seeds, or one such pair for each value
-            (``verdicts.judge``).
+            (``rules.judge``); an open end is infinite.
         figure: name of the figure that decides the claim; by default the claim's own.
         dataset: name of the data set that was used; required where the claim needs one.
 
@@ -66,8 +68,8 @@ def record_mean(claim_id, values, *, figure=None, dataset=None):
     if not rows:
         return _record(claim, None, None, figure, dataset)
     band = intervals.mean_band(pandas.DataFrame(rows), "of", "value")
-    names = [""] if one else band["of"].tolist()
-    return _record_rows(claim, band, names, figure, dataset)
+    row_names = [""] if one else band["of"].tolist()
+    return _record_rows(claim, band, row_names, figure, dataset)
 
 
 def record_band(claim_id, band, *, figure=None, dataset=None):
@@ -99,8 +101,8 @@ def record_band(claim_id, band, *, figure=None, dataset=None):
     if isinstance(band, pandas.DataFrame):
         if len(band) == 0:
             return _record(claim, None, None, figure, dataset)
-        names = _names_of_rows(band, verdicts.names(claim["rule"]) or [])
-        return _record_rows(claim, band, names, figure, dataset)
+        row_names = _names_of_rows(band, names(claim["rule"]) or [])
+        return _record_rows(claim, band, row_names, figure, dataset)
     value, low, high = (_numbers(part) for part in band)
     if not isinstance(value, list):
         return _record(claim, value, _pair(low, high), figure, dataset)
@@ -139,8 +141,8 @@ def run_settings():
     """
     profile = os.environ.get("KDLIB_PROFILE", "laptop")
     changed = os.environ.get("KDLIB_CHANGED")
-    names = _injected() if changed is None else changed.split(",")
-    return profile, sorted({name.strip() for name in names} - {"", "device"})
+    given = _injected() if changed is None else changed.split(",")
+    return profile, sorted({name.strip() for name in given} - {"", "device"})
 
 
 def _claim(claim_id):
@@ -158,10 +160,10 @@ def _record(claim, estimate, interval, figure, dataset, remark=""):
     try:
         bar = _bar(claim, have, changed)
         if bar:
-            found = verdicts.pass_over(rule, estimate, *bar, interval)
+            found = rules.pass_over(rule, estimate, *bar, interval)
         else:
             reference = _reference(claim["paper"], rule)
-            found = verdicts.judge(rule, estimate, interval, reference)
+            found = rules.judge(rule, estimate, interval, reference)
     except ValueError as error:
         seeds = f" ({remark})" if remark else ""
         raise ValueError(f"claim {claim['id']}: {error}{seeds}") from None
@@ -192,20 +194,20 @@ def _bar(claim, have, changed):
     return None
 
 
-def _record_rows(claim, band, names, figure, dataset):
+def _record_rows(claim, band, row_names, figure, dataset):
     """Record the rows of a band by name; one without a name is a number."""
     means, spans, seeds = {}, {}, {}
-    for name, row in zip(names, band.to_dict("records"), strict=True):
+    for name, row in zip(row_names, band.to_dict("records"), strict=True):
         means[name] = float(row["mean"])
         spans[name] = _pair(row["low"], row["high"])
         if row["k"] < row["K"]:
             seeds[name] = f"{row['k']} of {row['K']} seeds"
-    if names == [""]:
+    if row_names == [""]:
         remark = seeds.get("", "")
         return _record(claim, means[""], spans[""], figure, dataset, remark)
     interval = spans if any(spans.values()) else None
-    if len(seeds) == len(names) and len(set(seeds.values())) == 1:
-        remark = seeds[names[0]]
+    if len(seeds) == len(row_names) and len(set(seeds.values())) == 1:
+        remark = seeds[row_names[0]]
     else:
         remark = ", ".join(f"{name}: {text}" for name, text in seeds.items())
     return _record(claim, means, interval, figure, dataset, remark)
@@ -219,11 +221,12 @@ def _names_of_rows(band, rule_names):
     if len(band) == 1 and not rule_names:
         return [""]
     own = {_read_as(name): name for name in rule_names}
-    names = []
+    row_names = []
     for key in band[columns].itertuples(index=False, name=None):
         text = ", ".join(map(_text, key))
-        names.append(own.get(_read_as(text), text))
-    return [""] if len(band) == 1 and names[0] not in rule_names else names
+        row_names.append(own.get(_read_as(text), text))
+    known = set(row_names) & set(rule_names)
+    return [""] if len(band) == 1 and not known else row_names
 
 
 def _read_as(name):

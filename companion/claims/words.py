@@ -2,6 +2,9 @@
 
 from companion import markup
 from companion.claims.file import PAPERS
+from companion.claims.records import shown
+from companion.claims.rules import rule_text
+from companion.claims.rules.kind import names
 from companion.claims.verdicts import NO_CHAPTER, NOT_RUN, VERDICTS
 
 
@@ -97,77 +100,16 @@ def _ledger_row(made):
     )
 
 
-def rule_text(rule):
-    """A rule in words."""
-    kind = rule["kind"]
-    if kind == "ordering":
-        return (" > " if rule.get("by") == "falling" else " < ").join(
-            map(str, rule["order"])
-        )
-    if kind == "sign":
-        return rule["sign"]
-    if kind == "inequality":
-        return (
-            f"violated in at most {100 * rule['delta']:g} % of the cases"
-            if rule["delta"]
-            else "never violated"
-        )
-    wider = f" (up to {rule['wider']:g}: another constant)" if "wider" in rule else ""
-    if kind == "curve":
-        factor = rule.get("factor", 1.5)
-        return f"log distance at most {rule['threshold']:g} or {factor:g} times the replicate floor{wider}"
-    exponent = "exponent, interval over seeds included, " if kind == "slope" else ""
-    if "value" not in rule:
-        side = "at_most" if "at_most" in rule else "at_least"
-        return f"{exponent}{side.replace('_', ' ')} {rule[side]:g}{wider}"
-    value = rule["value"]
-    width = (
-        f"± {rule['absolute']:g}"
-        if "absolute" in rule
-        else f"within a factor {1 + rule['relative']:g}"
-    )
-    if wider and "relative" in rule:
-        wider = f" (up to a factor {1 + rule['wider']:g}: another constant)"
-    return f"{exponent}{shown(value)}, {'each ' if isinstance(value, (dict, list)) else ''}{width}{wider}"
-
-
-def shown(value, interval=None):
-    """A measured value, or several by name, with intervals where there are any, to four digits."""
-    if isinstance(value, dict) and {"violations", "trials"} <= set(value):
-        return f"violated in {value['violations']} of {value['trials']} cases"
-    if isinstance(value, dict):
-        pairs = interval if isinstance(interval, dict) else {}
-        text = ", ".join(
-            f"{name}: {shown(item, pairs.get(name))}" for name, item in value.items()
-        )
-        steps = {name: pair for name, pair in pairs.items() if name not in value}
-        return text + (f"; steps {shown(steps)}" if steps else "")
-    if isinstance(value, list) and len(value) == 2:
-        return f"[{value[0]:.4g}, {value[1]:.4g}]"
-    if value is None:
-        return "not computed"
-    return f"{value:.4g} {shown(interval)}" if interval else f"{value:.4g}"
-
-
 def quantity(made):
-    """What was measured for a claim, in words: its estimate, names in the paper's order, its interval and its note."""
-    estimate, rule = made["estimate"], made["rule"]
+    """What was measured for a claim, in words: estimate, interval and note; names in the
+    paper's order."""
+    estimate, interval = made["estimate"], made["interval"]
     if isinstance(estimate, dict):
-        names = list(
-            map(
-                str,
-                rule.get("order")
-                or (rule["value"] if isinstance(rule.get("value"), dict) else ()),
-            )
-        )
-        estimate = {
-            name: estimate[name]
-            for name in sorted(estimate, key=lambda name: (names + [name]).index(name))
-        }
-    parts = [
-        shown(estimate, made["interval"]) if estimate is not None else "",
-        made["note"] or "",
-    ]
+        order = names(made["rule"]) or []
+        first = [name for name in order if name in estimate]
+        estimate = {name: estimate[name] for name in [*first, *estimate]}
+    absent = estimate is None and interval is None
+    parts = ["" if absent else shown(estimate, interval), made["note"] or ""]
     return "; ".join(part for part in parts if part)
 
 
