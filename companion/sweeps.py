@@ -1,26 +1,24 @@
-"""A function over settings and seeds: one durable row each, computed once, on one
-machine or a cluster.
+"""A function over settings and seeds: one durable row each, computed once.
 
-``python -m companion.engine.cluster serve -- COMMAND`` runs a command whose sweeps
-share one local cluster. """
+Rows are computed on this machine or on a cluster. ``python -m companion.engine.cluster
+serve -- COMMAND`` runs a command whose sweeps share one local cluster.
+"""
 
 import inspect
 import itertools
 import json
 import os
-import sys
 from pathlib import Path
 
-import numpy
-import pandas
-
-from companion.engine import asked, codekeys, dispatch, rowprocess, rows
+from companion.engine import asked, codekeys, dispatch, frames, identity, rowprocess
+from companion.engine.frames import tidy
 from kdlib import places
+
+__all__ = ["grid", "run_sweep", "store", "tidy"]
 
 
 def grid(**values):
-    """The product of the given values as a list of settings, the last name running
-    fastest.
+    """The product of the given values as settings, the last name running fastest.
 
     Args:
         **values: an iterable of values for each name.
@@ -42,59 +40,8 @@ def grid(**values):
     ]
 
 
-def tidy(rows, names, **axes):
-    """The array columns of a sweep as a tidy frame that still knows which rows failed.
-
-    Args:
-        rows: a frame of :func:`run_sweep`, or rows selected from it.
-        names: the column to lay out, or a list of columns whose arrays have one shape.
-        **axes: for each axis of the arrays, in their order, its name and the values
-            along it.
-
-    Returns:
-        A frame with a row for each row of the sweep and combination of the axes'
-        values. Its columns are the settings that are single values, ``seed``, the axes
-        and ``names``. Means over it (``intervals.mean_band``) say where seeds are
-        missing.
-
-    Raises:
-        ValueError: an array's shape is not that of the axes.
-
-    Example:
-        >>> rows = pandas.DataFrame({"seed": [0, 1], "risk": [[0.5, 0.25], [0.5, 0.75]]})
-        >>> tidy(rows, "risk", n=[10, 20])["risk"].tolist()
-        [0.5, 0.25, 0.5, 0.75]
-    """
-    names = [names] if isinstance(names, str) else list(names)
-    shape = tuple(len(values) for values in axes.values())
-    for name in names:
-        for array in rows[name]:
-            if numpy.shape(array) != shape:
-                wanted = ", ".join(f"{axis} {len(axes[axis])}" for axis in axes)
-                raise ValueError(
-                    f"{name} must have the shape {shape} of its axes ({wanted}), got "
-                    f"{numpy.shape(array)}"
-                )
-    cells = pandas.MultiIndex.from_product(axes.values(), names=list(axes))
-    kept = [name for name in rows.columns if _is_single(rows[name])]
-    kept = [name for name in kept if name not in ("device", "seconds", *names, *axes)]
-    frame = rows[kept].loc[rows.index.repeat(len(cells))].reset_index(drop=True)
-    for axis in axes:
-        frame[axis] = numpy.tile(cells.get_level_values(axis), len(rows))
-    for name in names:
-        arrays = [numpy.ravel(array) for array in rows[name]]
-        frame[name] = numpy.concatenate(arrays) if arrays else []
-    frame.attrs = {
-        "failed": rows.attrs.get("failed", []),
-        "axes": {axis: list(values) for axis, values in axes.items()},
-        "finished": rows.attrs.get("finished", len(rows)) * len(cells),
-    }
-    return frame
-
-
 def store(name):
-    """The folder of a sweep's rows: ``$KDLIB_ROWS/name``, or in the user's cache folder
-    where that is not set."""
+    """The folder of a sweep's rows: ``name`` in ``places.rows()``."""
     return places.rows() / name
 
 
@@ -110,8 +57,7 @@ def run_sweep(
     time_limit=None,
     retry_failed=None,
 ):
-    """Computes ``run(seed, **setting)`` for every setting and seed that the store does
-    not hold yet.
+    """Computes ``run(seed, **setting)`` for each setting and seed not in the store.
 
     A finished row is on disk before it counts. Its key is the setting, the seed, the
     code that ``run`` reaches, the bytes of ``data``, device type, dtype and the
@@ -150,18 +96,13 @@ def run_sweep(
     seeds = _checked_seeds(seeds)
     settings = _checked_settings(settings, run, seeds, data, batched)
     time_limit, retry_failed = _from_environment(time_limit, retry_failed)
-    sweep, others = _identity(run, data, batched)
-    sweep["source"] = source and {"name": source.name, "checksum": source.checksum}
+    code = codekeys.code_of(run)
+    sweep = identity.sweep_record(code, data, source, batched)
     tasks = {}  # what to compute, by the row's key
     for setting in settings:
-        device = _device_type(setting, run)
-        named = [
-            [name, codekeys.describe(setting[name], name)]
-            for name in sorted(setting)
-            if name != "device"
-        ]
+        device = identity.device_type(setting)
         for seed in seeds:
-            key = codekeys.digest([sweep["sweep"], device, named, seed])
+            key = identity.row_key(sweep, device, setting, seed)
             tasks[key] = asked.Task(setting, seed, device)
     if len(tasks) < len(settings) * len(seeds):
         raise ValueError(
@@ -175,8 +116,8 @@ def run_sweep(
         program = rowprocess.Program(
             identity=sweep["sweep"],
             stamp=codekeys.source_stamp(),
-            run=_pickled(run, others),
-            data=_shipped(data),
+            run=identity.pickled(run, code.others),
+            data=identity.shipped(data),
             dtype=sweep["dtype"],
             definitions=sweep["definitions"],
             versions=sweep["versions"],
@@ -184,77 +125,20 @@ def run_sweep(
             time_limit=time_limit,
         )
         dispatch.compute(results, sweep, program)
-    failed = _failed(results)
+    failed = frames.failed_rows(results)
+    for row in failed:
+        print(f"row failed: {frames.name_of(row)}: {row['error']}")
     _tell(store, tasks, found, failed, sweep["source"])
-    return _frame(results, failed, sweep)
-
-
-def recorded(store, run):
-    """The newest rows of a store whatever their key, for rows that another machine
-    made.
-
-    Args:
-        store: a folder, such as one under ``book/recorded``.
-        run: the function that would compute them now.
-
-    Returns:
-        A frame as from :func:`run_sweep`, the settings as they are written in the
-        store. ``frame.attrs`` says what the
-        rows are: ``machines``, ``devices``, ``versions``, the ``constants`` that they
-        were made with, and ``code``, which is ``this code`` where ``run`` and what it
-        reaches are as they were for all rows and ``older code`` else.
-
-    Raises:
-        ValueError: if the store holds no finished row.
-    """
-    records, _ = rows.read(store)
-    sweeps = {record["sweep"]: record for record in records if "key" not in record}
-    newest = {}
-    for record in records:
-        if "values" in record:
-            newest[codekeys.digest([record["setting"], record["seed"]])] = record
-    if not newest:
-        raise ValueError(
-            f"a recorded store holds at least one finished row, got none in {Path(store)}"
-        )
-    made_by = [
-        sweeps[identity]
-        for identity in dict.fromkeys(record["sweep"] for record in newest.values())
-    ]
-    is_this = {sweep["code"] for sweep in made_by} == {codekeys.code_of(run).digest}
-    table = [
-        {
-            **record["setting"],
-            "seed": record["seed"],
-            **rows.decode(store, record["values"]),
-            "seconds": record["seconds"],
-        }
-        for record in newest.values()
-    ]
-    attrs = {
-        f"{name}s": sorted({record[name] for record in newest.values()})
-        for name in ("machine", "device")
-    }
-    attrs |= {
-        name: [sweep[name] for sweep in made_by] for name in ("versions", "constants")
-    }
-    attrs |= {
-        "failed": [],
-        "finished": len(table),
-        "code": "this code" if is_this else "older code",
-    }
-    return _with_attrs(table, attrs)
+    return frames.frame(results, failed, sweep)
 
 
 def _checked_seeds(seeds):
     seeds = list(range(seeds)) if isinstance(seeds, int) else list(seeds)
-    if (
-        not seeds
-        or any(not isinstance(seed, int) or seed < 0 for seed in seeds)
-        or len(set(seeds)) < len(seeds)
-    ):
+    are_seeds = all(isinstance(seed, int) and seed >= 0 for seed in seeds)
+    if not seeds or not are_seeds or len(set(seeds)) < len(seeds):
         raise ValueError(
-            f"seeds must be a number of seeds of at least 1 or different non-negative ints, got {seeds}"
+            "seeds must be a number of seeds of at least 1 or different non-negative "
+            f"ints, got {seeds}"
         )
     return seeds
 
@@ -266,17 +150,16 @@ def _checked_settings(settings, run, seeds, data, batched):
     if not settings:
         raise ValueError("a sweep needs at least one setting, got none")
     signature = inspect.signature(run)
+    first = seeds if batched else seeds[0]
+    given = {} if data is None else {"data": data}
     for setting in settings:
         if {"seed", "seeds", "data", "seconds"} & setting.keys():
             raise ValueError(
-                f"seed, seeds, data and seconds are no names of a setting, got {setting}"
+                "seed, seeds, data and seconds are no names of a setting, got "
+                f"{setting}"
             )
         try:
-            signature.bind(
-                seeds if batched else seeds[0],
-                **setting,
-                **({} if data is None else {"data": data}),
-            )
+            signature.bind(first, **setting, **given)
         except TypeError as error:
             raise ValueError(
                 f"run cannot be called with the setting {setting}: {error}"
@@ -289,9 +172,9 @@ def _from_environment(time_limit, retry_failed):
         time_limit = float(os.environ["KDLIB_TIME_LIMIT"])
     if time_limit is not None and not time_limit > 0:
         raise ValueError(f"time_limit must be above 0 seconds, got {time_limit}")
-    return time_limit, os.environ.get(
-        "KDLIB_RETRY"
-    ) == "1" if retry_failed is None else retry_failed
+    if retry_failed is None:
+        retry_failed = os.environ.get("KDLIB_RETRY") == "1"
+    return time_limit, retry_failed
 
 
 def _tell(store, tasks, found, failed, source):
@@ -303,133 +186,11 @@ def _tell(store, tasks, found, failed, source):
     path = os.environ.get("KDLIB_SWEEPS")
     if not path:
         return
-    failed = [
-        {"setting": {k: str(v) for k, v in row["setting"].items()}}
-        | {name: row[name] for name in ("seed", "error")}
-        for row in failed
-    ]
+    told = []
+    for row in failed:
+        setting = {name: str(value) for name, value in row["setting"].items()}
+        told.append({"setting": setting, "seed": row["seed"], "error": row["error"]})
     line = {"store": Path(store).name, "asked": len(tasks), "found": found}
-    line |= {"failed": failed, "source": source}
+    line |= {"failed": told, "source": source}
     with open(path, "a", encoding="utf-8") as file:
         file.write(json.dumps(line) + "\n")
-
-
-def _identity(run, data, batched):
-    """What all rows of a sweep have in common, as it is written into the store; and the
-    modules to send along."""
-    torch = sys.modules.get("torch")
-    code = codekeys.code_of(run)
-    common = {
-        "code": code.digest,
-        "constants": code.constants,
-        "definitions": code.definitions,
-    }
-    common |= {
-        "data": None
-        if data is None
-        else codekeys.digest(codekeys.describe(data, "data")),
-        "batched": batched,
-        "dtype": str(torch.get_default_dtype()).removeprefix("torch.")
-        if torch
-        else "float32",
-        "versions": rowprocess.versions(),
-    }
-    return {"sweep": codekeys.digest(common), **common}, code.others
-
-
-def _device_type(setting, run):
-    """The type of the device that a row runs on: that of ``device`` in the setting or
-    among the globals of ``run``."""
-    reads = inspect.getclosurevars(inspect.unwrap(run))
-    reads = {**reads.globals, **reads.nonlocals, **setting}
-    given = [
-        value
-        for name, value in reads.items()
-        if name == "device" or type(value).__name__ == "device"
-    ]
-    device = str(given[-1]) if given else "cpu"
-    if device == "auto":
-        import torch
-
-        device = "cuda" if torch.cuda.is_available() else "cpu"
-    return device.partition(":")[0]
-
-
-def _pickled(run, others):
-    """The function as this process has it; functions of modules that a worker may not
-    have travel by value."""
-    import cloudpickle
-
-    others = [sys.modules[name] for name in others]
-    for module in others:
-        cloudpickle.register_pickle_by_value(module)
-    try:
-        return cloudpickle.dumps(run)
-    finally:
-        for module in others:
-            cloudpickle.unregister_pickle_by_value(module)
-
-
-def _shipped(data):
-    if data is None:
-        return None
-    return {
-        name: (value.detach().cpu().contiguous().numpy(), True)
-        if hasattr(value, "detach")
-        else (value, False)
-        for name, value in data.items()
-    }
-
-
-def _failed(results):
-    """The rows that failed, each with setting, seed, error and traceback; printed,
-    too."""
-    failed = []
-    for key, task in results.tasks.items():
-        if key in results.failed:
-            row = {"setting": task.setting, "seed": task.seed}
-            row |= results.failed[key]._asdict()
-            failed.append(row)
-            print(f"row failed: {_name(row)}: {row['error']}")
-    return failed
-
-
-def _frame(results, failed, sweep):
-    table = []
-    machines = set()
-    for key, task in results.tasks.items():
-        row = results.finished.get(key)
-        if row is not None:
-            values = rows.decode(results.folder, row.values)
-            named = {**task.setting, "seed": task.seed}
-            table.append({**named, **values, "seconds": row.seconds})
-            machines.add(row.machine)
-    if not table:
-        raise RuntimeError(
-            f"all {len(failed)} rows failed; the first, {_name(failed[0])}:\n"
-            f"{failed[0]['traceback']}"
-        )
-    attrs = {"failed": failed, "finished": len(table), "machines": sorted(machines)}
-    return _with_attrs(table, attrs | {"sweep": sweep["sweep"]})
-
-
-def _with_attrs(table, attrs):
-    frame = pandas.DataFrame(table)
-    seconds = frame.pop("seconds")
-    frame["seconds"] = seconds  # last, also where rows have different names
-    frame.attrs = attrs
-    return frame
-
-
-def _is_single(column):
-    """Whether a column holds one number, text or nothing in each row."""
-    return all(
-        not hasattr(value, "__len__") or isinstance(value, str) for value in column
-    )
-
-
-def _name(row):
-    return ", ".join(
-        f"{name}={value}"
-        for name, value in {"seed": row["seed"], **row["setting"]}.items()
-    )

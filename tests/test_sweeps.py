@@ -577,16 +577,6 @@ def test_mean_band_counts_groups_that_failed_whole():
     assert [*intervals.mean_band(frame[frame.n == 2], "n", "y").seeds] == ["1 of 2"]
 
 
-def test_recorded_rows_say_what_they_are(tmp_path):
-    with pytest.raises(ValueError, match="at least one finished row"):
-        sweeps.recorded(tmp_path, draws)
-    made = sweeps.run_sweep(draws, [{}], store=tmp_path, seeds=2)
-    frame = sweeps.recorded(tmp_path, draws)
-    pandas.testing.assert_frame_equal(frame.sort_values("seed").reset_index(drop=True), made)
-    assert frame.attrs["code"] == "this code" and frame.attrs["devices"] == ["cpu"] and frame.attrs["machines"]
-    assert sweeps.recorded(tmp_path, broken).attrs["code"] == "older code"
-
-
 def test_progress_is_a_bar_on_a_terminal_only_and_a_file_where_asked(tmp_path, log, monkeypatch):
     class Terminal(io.StringIO):
         def isatty(self):

@@ -124,15 +124,14 @@ class _Reach:
     """The definitions and constants that have been reached, as they were met."""
 
     def __init__(self):
-        self.definitions = {}  # full name -> syntax, and what each name in it stands for
+        self.definitions = {}  # full name -> syntax, and what its names stand for
         self.constants = {}  # full name -> description
         self.modules = set()  # names of the modules that hold reached definitions
         self.names = {}  # id of a definition -> its full name
         self.kept = []  # the definitions, alive, so that no id is given twice
 
     def code(self, value):
-        """A function or class: by its definition where that counts, else by its
-        name."""
+        """A function or class, by its definition where that counts, else by name."""
         layers = []
         while hasattr(value, "__wrapped__"):
             # A decorator's settings, such as in_dims, are in its closure.
@@ -250,8 +249,8 @@ class _Reach:
         if described is None:
             raise ValueError(
                 "what run reads must be plain values, arrays, tensors, modules or "
-                f"functions, got {name!r} of type {kind}: make it inside run, or pass it "
-                "as a setting or in data"
+                f"functions, got {name!r} of type {kind}: make it inside run, or pass "
+                "it as a setting or in data"
             )
         return [kind, *described]
 

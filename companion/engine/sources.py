@@ -157,8 +157,7 @@ def _nodes(body, prefix):
 
 
 def _is_unchanged(code, node):
-    """Whether a function's source on disk is still the one that it was compiled
-    from."""
+    """Whether a function's source on disk is still what it was compiled from."""
     is_function = isinstance(node, (ast.FunctionDef, ast.AsyncFunctionDef))
     if code.co_freevars or not is_function:
         return True

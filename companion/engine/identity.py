@@ -1,0 +1,94 @@
+"""What all rows of a sweep have in common, and what is sent to the workers for it."""
+
+import sys
+
+from companion.engine import codekeys, rowprocess
+
+
+def sweep_record(code, data, source, batched):
+    """What all rows of a sweep have in common, as it is written into the store.
+
+    Args:
+        code: :class:`companion.engine.codekeys.Code` of the row function.
+        data: dict of arrays and tensors, or None.
+        source: the image set behind them, or None: it is told and is no part of a key.
+        batched: whether seeds are computed together.
+
+    Returns:
+        dict of plain values; ``sweep`` is its digest.
+    """
+    common = {
+        "code": code.digest,
+        "constants": code.constants,
+        "definitions": code.definitions,
+        "data": data and codekeys.digest(codekeys.describe(data, "data")),
+        "batched": batched,
+        "dtype": _default_dtype(),
+        "versions": rowprocess.versions(),
+    }
+    named = source and {"name": source.name, "checksum": source.checksum}
+    return {"sweep": codekeys.digest(common), "source": named, **common}
+
+
+def row_key(sweep, device, setting, seed):
+    """The key of one row: its sweep, device type, setting and seed."""
+    named = []
+    for name in sorted(setting):
+        if name != "device":
+            named.append([name, codekeys.describe(setting[name], name)])
+    return codekeys.digest([sweep["sweep"], device, named, seed])
+
+
+def _default_dtype():
+    torch = sys.modules.get("torch")
+    if torch is None:
+        return "float32"
+    return str(torch.get_default_dtype()).removeprefix("torch.")
+
+
+def device_type(setting):
+    """The type of the device that a row runs on: of the setting's, else the CPU."""
+    device = "cpu"
+    for name, value in setting.items():
+        if name == "device" or type(value).__name__ == "device":
+            device = str(value)
+    if device == "auto":
+        import torch
+
+        device = "cuda" if torch.cuda.is_available() else "cpu"
+    return device.partition(":")[0]
+
+
+def pickled(run, others):
+    """The function as this process has it, as bytes.
+
+    Args:
+        run: the row function.
+        others: names of modules that a worker may not have; theirs travel by value.
+
+    Returns:
+        bytes.
+    """
+    import cloudpickle
+
+    modules = [sys.modules[name] for name in others]
+    for module in modules:
+        cloudpickle.register_pickle_by_value(module)
+    try:
+        return cloudpickle.dumps(run)
+    finally:
+        for module in modules:
+            cloudpickle.unregister_pickle_by_value(module)
+
+
+def shipped(data):
+    """Data as arrays, each with whether it was a tensor; None without data."""
+    if data is None:
+        return None
+    arrays = {}
+    for name, value in data.items():
+        if hasattr(value, "detach"):
+            arrays[name] = (value.detach().cpu().contiguous().numpy(), True)
+        else:
+            arrays[name] = (value, False)
+    return arrays
