@@ -111,7 +111,10 @@ def test_the_infinite_teacher_separates_with_the_margin_and_wide_networks_reach_
     task = dict(sectors=4, points=2, gap=1.3)
     teacher, (_, y) = descent.infinite_teacher(*tasks.arcs(**task)), tasks.arcs(**task)
     assert (y * teacher.logits >= teacher.gamma).all()
-    away = [max(one["distance"] for one in descent.finite_logits(range(20), width=m, **task)) for m in (100, 10000)]
+    away = []
+    for m in (100, 10000):
+        rows = descent.distance_to_infinite_teacher(range(20), width=m, **task)
+        away.append(max(row["distance"] for row in rows))
     assert 5 < away[0] / away[1] < 20  # falls like 1 / sqrt m
     assert away[0] < math.sqrt(2 * math.log(16 / 0.05) / 100)
 
@@ -130,15 +133,16 @@ def test_what_the_theorems_ask_for():
 
 def test_training_averages_what_the_untrained_and_the_trained_network_do():
     task = dict(sectors=4, points=2, gap=1.3, width=64, radius=1.0, step=1.0)
-    soft, same = (descent.train([3], kind="soft", steps=steps, **task)[0] for steps in (1, 64))
+    soft, same = (descent.averaged_risk_and_error([3], kind="soft", steps=steps, **task)[0] for steps in (1, 64))
     teacher = descent.infinite_teacher(*tasks.arcs(4, 2, 1.3))
     p = torch.sigmoid(teacher.logits)
     start = (p * (2 * p).log() + (1 - p) * (2 * (1 - p)).log()).mean().item()  # KL(p, 1/2)
     assert soft["risk"] == pytest.approx(start, rel=1e-9) and soft["error"] == 1.0
     assert same["risk_at"][0] == soft["risk"] and (same["risk_at"].diff() < 0).all() and len(same["risk_at"]) == 7
-    both = descent.train([3, 4], kind="soft", steps=64, **task)
+    both = descent.averaged_risk_and_error([3, 4], kind="soft", steps=64, **task)
     assert both[0]["risk"] == pytest.approx(same["risk"], rel=1e-12) != both[1]["risk"]
-    assert descent.train([3], kind="hard", steps=1, **task)[0]["risk"] == pytest.approx(math.log(2), rel=1e-12)
+    hard = descent.averaged_risk_and_error([3], kind="hard", steps=1, **task)[0]
+    assert hard["risk"] == pytest.approx(math.log(2), rel=1e-12)
 
 
 def test_the_least_width_is_the_first_from_which_all_reach():
@@ -181,17 +185,17 @@ def test_students_in_company_are_students_alone():
     data = few_digits() | {"all_logits": torch.linspace(-3, 3, 30)}
     options = dict(subset="all", step=[30.0, 10.0], radius=[5.0, 100.0], temperatures=[0.0, 2.0], symmetric=True, device="cpu",
                    data=data)
-    both = digits.students([0, 1], widths=[4, 8], stops=[3, 6], **options)
-    alone = digits.students([1], widths=[8], stops=[6], **options)[0]
+    both = digits.student_accuracies([0, 1], widths=[4, 8], stops=[3, 6], **options)
+    alone = digits.student_accuracies([1], widths=[8], stops=[6], **options)[0]
     assert both[1]["test"].shape == (2, 2, 2) and torch.allclose(both[1]["test"][1, :, 1:], alone["test"][0], atol=1e-9)
     assert not torch.equal(both[0]["validation"], both[1]["validation"])
-    single = digits.students([1], widths=[8], stops=[6], **options | {"symmetric": False})[0]
+    single = digits.student_accuracies([1], widths=[8], stops=[6], **options | {"symmetric": False})[0]
     assert not torch.equal(single["test"], alone["test"])
 
 
 def test_a_teacher_learns_from_its_own_number_of_images_and_teaches_all_students():
     options = dict(subset="all", width=8, epochs=2, learning_rate=10.0, device="cpu", data=few_digits())
-    few, many = (digits.teach(0, n=n, **options)["logits"] for n in (20, 1000))
+    few, many = (digits.teacher_logits(0, n=n, **options)["logits"] for n in (20, 1000))
     assert few.shape == many.shape == (30,) and not torch.allclose(few, many)
 
 
@@ -210,7 +214,8 @@ def test_a_teacher_learns_from_its_own_number_of_images_and_teaches_all_students
     (lambda: tasks.arcs(3, 1, 0.1), "sectors must be even"),
     (lambda: tasks.arcs(4, 1, 2.0), r"gap in \(0, 2 pi / sectors\], got 4, 1 and 2.0"),
     (lambda: tasks.noisy_xor(2), "at least 3, got 2"),
-    (lambda: descent.train([0], sectors=2, points=1, gap=1.0, width=2, kind="both", step=1.0, radius=1.0, steps=1), "soft or hard"),
+    (lambda: descent.averaged_risk_and_error([0], sectors=2, points=1, gap=1.0, width=2, kind="both", step=1.0, radius=1.0,
+                                             steps=1), "soft or hard"),
     (lambda: digits.task(None, components=0, n_train=1), "at least 1, got 0 and 1"),
 ])
 def test_guards(call, told):

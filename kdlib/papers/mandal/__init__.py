@@ -1,1 +1,1 @@
-"""Mandal, Lin & Srikant 2025: arcs and digits, what the theorems ask for, the descent."""
+"""Mandal, Lin & Srikant 2025: arcs and digits, the theorems' demands, the descent."""

@@ -1,4 +1,5 @@
-"""Which digits are above four: the task of Mandal et al.'s Table 1, its teacher, and all its students in one stack."""
+"""Which digits are above four: the task of Mandal et al.'s Table 1, its teacher, and
+all its students in one stack."""
 
 import torch
 import torch.nn.functional as F
@@ -10,62 +11,62 @@ PARTS = ("train", "validation", "test")
 
 
 def task(images, *, components, n_train):
-    r"""Both tasks as tensors: all digits, and those without 1, 7, 4 and 9; label 1 above four.
+    r"""Both tasks as tensors: all digits, and those without 1, 7, 4 and 9; label 1
+    above four.
 
-    Pixels are centred at the training mean, turned onto the training set's leading principal components, and each image
-    is divided by its norm, as the theory asks. A turn alone changes nothing: the networks start from an isotropic law.
-    The last sixth of the official training set is held out for validation.
+    Pixels are centred at the training mean, turned onto the training set's leading
+    principal components, and each image is divided by its norm, as the theory asks. A
+    turn alone changes nothing: the networks start from an isotropic law. The last sixth
+    of the official training set is held out for validation.
 
     Args:
         images: ``datasets.Images``.
-        components: number of principal components that are kept, all where there are fewer; all of them lose nothing.
+        components: number of principal components that are kept, all where there are
+            fewer; all of them lose nothing.
         n_train: images for a student, the first ones of the task's training part.
 
     Returns:
-        A dict of tensors ``<task>_<part>_x`` ``(n, components)`` and ``…_y`` ``(n,)`` in {0, 1} for the tasks ``all`` and
-        ``reduced`` and the parts train, validation and test, and ``<task>_students``, their number of images.
+        A dict of tensors ``<task>_<part>_x`` ``(n, components)`` and ``…_y`` ``(n,)``
+        in {0, 1} for the tasks ``all`` and ``reduced`` and the parts train, validation
+        and test, and ``<task>_students``, their number of images.
 
     Raises:
         ValueError: components or n_train below 1.
 
-    Source: Mandal, Lin & Srikant 2025, Section 5, Table 1; centring, components and the split are ours.
+    Source: Mandal, Lin & Srikant 2025, Section 5, Table 1; centring, components and the
+    split are ours.
     """
     if components < 1 or n_train < 1:
         raise ValueError(
             f"components and n_train must be at least 1, got {components} and {n_train}"
         )
     known = len(images.train_images) * 5 // 6
-    pixels = (
-        torch.cat([images.train_images, images.test_images]).flatten(1).float() / 255
-    )
+    pixels = torch.cat([images.train_images, images.test_images])
+    pixels = pixels.flatten(1).float() / 255
     labels = torch.cat([images.train_labels, images.test_labels])
-    centre = pixels[:known].mean(0)
-    spread = (pixels[:known] - centre).T @ (pixels[:known] - centre)
-    turn = (
-        torch.linalg.eigh(spread.double()).eigenvectors.flip(1)[:, :components].float()
-    )
-    x, made = F.normalize((pixels - centre) @ turn, dim=1), {}
-    ends = [known, len(images.train_images) - known, len(images.test_images)]
+    x = _unit_components(pixels, known, components)
+    held_out = len(images.train_images) - known
+    sizes = [known, held_out, len(images.test_images)]
+    data = {}
     for name, left_out in (("all", ()), ("reduced", CONFUSABLE)):
-        for part, some, digit in zip(PARTS, x.split(ends), labels.split(ends)):
+        for part, inputs, digit in zip(PARTS, x.split(sizes), labels.split(sizes)):
             kept = ~torch.isin(digit, torch.tensor(left_out, dtype=digit.dtype))
-            made |= {
-                f"{name}_{part}_x": some[kept],
-                f"{name}_{part}_y": (digit[kept] > 4).float(),
-            }
-        made[f"{name}_students"] = torch.tensor(
-            min(n_train, len(made[f"{name}_train_x"]))
-        )
-    return made
+            data[f"{name}_{part}_x"] = inputs[kept]
+            data[f"{name}_{part}_y"] = (digit[kept] > 4).float()
+        n = min(n_train, len(data[f"{name}_train_x"]))
+        data[f"{name}_students"] = torch.tensor(n)
+    return data
 
 
-def teach(seed, *, subset, n, width, epochs, learning_rate, device, data):
-    """A wide teacher, trained on labels by stochastic gradient descent.
+def teacher_logits(seed, *, subset, n, width, epochs, learning_rate, device, data):
+    """Logits and accuracy of a wide teacher, trained on labels by stochastic gradient
+    descent.
 
     Args:
         seed: of its start and the order of the images.
         subset: ``all`` or ``reduced``.
-        n: its images, the first ones of the training part, all of them if there are fewer.
+        n: its images, the first ones of the training part, all of them if there are
+            fewer.
         width: its neurons.
         epochs: passes in batches of 128, with ``training.fit``'s one-cycle rate.
         learning_rate: the peak of the cycle.
@@ -75,43 +76,44 @@ def teach(seed, *, subset, n, width, epochs, learning_rate, device, data):
     Returns:
         dict: ``logits`` on the students' images ``(n,)`` and test ``accuracy``.
 
-    Source: Mandal, Lin & Srikant 2025, Table 1; how their teacher was trained is not given.
+    Source: Mandal, Lin & Srikant 2025, Table 1; how their teacher was trained is not
+    given.
     """
     draw = torch.Generator(devices.pick_device(device)).manual_seed(seed)
-    x, y, xt, yt = (
-        data[f"{subset}_{part}"].to(draw.device)
-        for part in ("train_x", "train_y", "test_x", "test_y")
-    )
-    students, x, y = x[: int(data[f"{subset}_students"])], x[:n], y[:n]
+    x, y = _part(data, subset, "train", draw.device)
+    students_x = x[: int(data[f"{subset}_students"])]
+    x = x[:n]
+    y = y[:n]
     teacher = models.TwoLayerReLU(x.shape[1], width, generator=draw)
-    loss = lambda z, y: F.binary_cross_entropy_with_logits(z, y, reduction="none")  # noqa: E731
     training.fit(
         teacher,
         x,
         (y,),
-        loss,
+        _cross_entropy,
         steps=max(epochs * len(x) // 128, 1),
         batch_size=128,
         learning_rate=learning_rate,
         weight_decay=0.0,
         generator=draw,
     )
-    return {
-        "logits": training.predict(teacher, students).cpu(),
-        "accuracy": _accuracy(training.predict(teacher, xt), yt),
-    }
+    logits = training.predict(teacher, students_x).cpu()
+    accuracy = _accuracy(teacher, *_part(data, subset, "test", draw.device))
+    return {"logits": logits, "accuracy": accuracy}
 
 
-def students(
+def student_accuracies(
     seeds, *, subset, widths, temperatures, step, radius, stops, symmetric, device, data
 ):
-    r"""Students of every seed, width and kind of label in one stack of projected gradient descent.
+    r"""Accuracies of students of every seed, width and kind of label, trained in one
+    stack of projected gradient descent.
 
     Args:
-        seeds: of the starts; students of one seed and width start alike whatever their labels.
+        seeds: of the starts; students of one seed and width start alike whatever their
+            labels.
         subset: ``all`` or ``reduced``.
         widths: numbers of neurons m.
-        temperatures: k kinds of labels: 0 for the hard ones, T for the teacher's probabilities :math:`\mu(z_t / T)`.
+        temperatures: k kinds of labels: 0 for the hard ones, T for the teacher's
+            probabilities :math:`\mu(z_t / T)`.
         step: k step sizes η.
         radius: k radii B.
         stops: growing numbers of updates after which the accuracies are taken.
@@ -120,63 +122,87 @@ def students(
         data: of :func:`task`, with ``<subset>_logits``.
 
     Returns:
-        For each seed a dict with ``validation`` and ``test`` accuracies ``(widths, kinds, stops)``.
+        For each seed a dict with ``validation`` and ``test`` accuracies ``(widths,
+        kinds, stops)``.
 
     Source: Mandal, Lin & Srikant 2025, Section 5, Table 1.
     """
     device = devices.pick_device(device)
     n = int(data[f"{subset}_students"])
-    x, y = (data[f"{subset}_train_{name}"][:n].to(device) for name in "xy")
-    taught = data[f"{subset}_logits"].to(device)
-    labels = torch.stack(
-        [torch.sigmoid(taught / T) if T else y for T in temperatures], dim=1
-    )
-    start = lambda seed: torch.Generator().manual_seed(seed)  # noqa: E731
-    kinds = len(temperatures)
-    nets = [
-        models.TwoLayerReLU(
-            x.shape[1], m, generator=start(seed), symmetric=symmetric
-        ).to(device)
-        for seed in seeds
-        for m in widths
-        for _ in range(kinds)
-    ]
-    copies, found, done = len(nets) // kinds, [], 0
+    x, y = _part(data, subset, "train", device)
+    x = x[:n]
+    teacher = data[f"{subset}_logits"].to(device)
+    labels = []
+    for T in temperatures:
+        labels.append(torch.sigmoid(teacher / T) if T else y[:n])
+    nets = _students(seeds, widths, len(labels), x.shape[1], symmetric)
+    nets = [net.to(device) for net in nets]
+    copies = len(seeds) * len(widths)
+    targets = torch.stack(labels, dim=1).repeat(1, copies)
+    steps_of_nets = torch.tensor(step).repeat(copies)
+    radii_of_nets = torch.tensor(radius).repeat(copies)
+    measured = {"validation": [], "test": []}
+    done = 0
     for stop in stops:
         training.projected_gradient_descent(
             nets,
             x,
-            labels.repeat(1, copies),
-            step=torch.tensor(step).repeat(copies),
-            radius=torch.tensor(radius).repeat(copies),
+            targets,
+            step=steps_of_nets,
+            radius=radii_of_nets,
             steps=stop - done,
         )
         done = stop
-        found.append(
-            {
-                part: torch.tensor(
-                    [
-                        _accuracy(
-                            training.predict(
-                                net, data[f"{subset}_{part}_x"].to(device)
-                            ),
-                            data[f"{subset}_{part}_y"].to(device),
-                        )
-                        for net in nets
-                    ]
-                )
-                for part in ("validation", "test")
-            }
-        )
-    shape = (len(seeds), len(widths), kinds)
-    tables = {
-        part: torch.stack([one[part].view(shape) for one in found], dim=-1)
-        for part in ("validation", "test")
-    }
+        for part, columns in measured.items():
+            held_out = _part(data, subset, part, device)
+            columns.append([_accuracy(net, *held_out) for net in nets])
+    shape = (len(stops), len(seeds), len(widths), len(labels))
+    tables = {}
+    for part, columns in measured.items():
+        tables[part] = torch.tensor(columns).view(shape).permute(1, 2, 3, 0)
     return [
-        {part: table[k] for part, table in tables.items()} for k in range(len(seeds))
+        {part: table[k].contiguous() for part, table in tables.items()}
+        for k in range(len(seeds))
     ]
 
 
-def _accuracy(logits, labels):
+def _students(seeds, widths, kinds, inputs, symmetric):
+    """Untrained students by seed, then width, then kind of label."""
+    nets = []
+    for seed in seeds:
+        for m in widths:
+            for _ in range(kinds):
+                draw = torch.Generator().manual_seed(seed)
+                net = models.TwoLayerReLU(
+                    inputs, m, generator=draw, symmetric=symmetric
+                )
+                nets.append(net)
+    return nets
+
+
+def _unit_components(pixels, known, components):
+    """Principal components of the first ``known`` images, each image at norm one."""
+    centre = pixels[:known].mean(0)
+    centred = pixels - centre
+    spread = centred[:known].T @ centred[:known]
+    vectors = torch.linalg.eigh(spread.double()).eigenvectors
+    turn = vectors.flip(1)[:, :components].float()
+    return F.normalize(centred @ turn, dim=1)
+
+
+def _part(data, subset, part, device):
+    """Inputs and labels of one part of a task, on a device."""
+    x = data[f"{subset}_{part}_x"].to(device)
+    y = data[f"{subset}_{part}_y"].to(device)
+    return x, y
+
+
+def _cross_entropy(logits, labels):
+    """One loss for each example."""
+    return F.binary_cross_entropy_with_logits(logits, labels, reduction="none")
+
+
+def _accuracy(network, inputs, labels):
+    """Share of the inputs on whose side the network is right."""
+    logits = training.predict(network, inputs)
     return ((logits > 0) == (labels > 0.5)).double().mean().item()
