@@ -1,4 +1,4 @@
-"""The command line: ``kdlib run``, ``kdlib list``, ``kdlib claims``; and the steps of ``make book``."""
+"""The command line, ``kdlib``: run, list, claims; and the steps of ``make book``."""
 
 import argparse
 import json
@@ -12,8 +12,11 @@ try:
     from companion.press import keys as chapter_keys
 except ModuleNotFoundError as error:
     sys.exit(
-        f"kdlib: {sys.executable} has no {error.name}: it needs an environment that environment.yml or make .venv/ready made"
+        f"kdlib: {sys.executable} has no {error.name}: it needs an environment that "
+        "environment.yml or make .venv/ready made"
     )
+
+BUILD = Path("_build")
 
 
 def main(argv=None):
@@ -23,13 +26,13 @@ def main(argv=None):
         argv: the words after ``kdlib``; default: the process's own.
 
     Returns:
-        The exit status: 0, or 1 after one clear line on standard error (2 for words that make no command).
+        The exit status: 0, or 1 after one clear line on standard error (2 for words
+        that make no command).
     """
     arguments = _parser().parse_args(argv)
     if threading.current_thread() is threading.main_thread():
-        signal.signal(
-            signal.SIGTERM, signal.default_int_handler
-        )  # a build that is ended ends what it has begun
+        # A build that is ended ends what it has begun.
+        signal.signal(signal.SIGTERM, signal.default_int_handler)
     try:
         chapters.check_profile(getattr(arguments, "profile", chapters.DEFAULT_PROFILE))
         return arguments.command(arguments) or 0
@@ -39,17 +42,27 @@ def main(argv=None):
         return _say("interrupted; what had finished is kept")
 
 
-def run(arguments):
-    """``kdlib run CHAPTER -p NAME VALUE``: the chapter's page for other parameters, with its record, in ``--out``."""
+def run_chapter(arguments):
+    """``kdlib run``: a chapter's notebook, page and record for other parameters.
+
+    Args:
+        arguments: the words of the command line.
+
+    Raises:
+        ValueError: a parameter is given twice, is unknown or out of range.
+    """
     chapter = chapters.find(arguments.chapter)
     given = [name for name, _ in arguments.parameter]
-    if twice := sorted({name for name in given if given.count(name) > 1}):
+    twice = sorted({name for name in given if given.count(name) > 1})
+    if twice:
         raise ValueError(
             f"each parameter is given once; got {', '.join(twice)} more than once"
         )
     values = chapters.check(chapter, dict(arguments.parameter))
     profiled = chapters.profile_values(chapter, arguments.profile)
     out = Path(arguments.out or f"out/{chapter}")
+
+    import nbformat
 
     from companion import claims
     from companion.press import execution, site
@@ -61,46 +74,40 @@ def run(arguments):
         values=profiled | values,
         progress=not arguments.quiet,
     )
-    import nbformat
-
     executed = nbformat.read(path, as_version=4)
-    (out / "provenance.json").write_text(
-        json.dumps(executed.metadata["kdlib"], indent=2) + "\n", encoding="utf-8"
-    )
-    records = claims.collect(executed)
-    (out / "verdicts.json").write_text(
-        json.dumps(records, indent=2) + "\n", encoding="utf-8"
-    )
+    _write_json(out / "provenance.json", executed.metadata["kdlib"])
+    _write_json(out / "verdicts.json", claims.collect(executed))
     site.build(out, out / "html", chapter_names=[chapter], strict=False)
-    print(
-        *(
-            out / name
-            for name in (
-                path.name,
-                f"html/{chapter}.html",
-                "provenance.json",
-                "verdicts.json",
-            )
-        ),
-        sep="\n",
-    )
+    pages = [path.name, f"html/{chapter}.html", "provenance.json", "verdicts.json"]
+    for name in pages:
+        print(out / name)
 
 
 def list_chapters(arguments):
-    """``kdlib list``: every chapter with its parameters, defaults and meanings."""
+    """``kdlib list``: every chapter with its parameters, defaults and meanings.
+
+    Args:
+        arguments: the words of the command line.
+    """
     for name in chapters.names():
         print(name)
-        for p in chapters.parameters(name).values():
-            default = (
-                ",".join(map(str, p.default))
-                if isinstance(p.default, list)
-                else p.default
-            )
-            print(f"  {p.name} = {default}  # {'; '.join([p.meaning, *p.rules])}")
+        for parameter in chapters.parameters(name).values():
+            default = parameter.default
+            if isinstance(default, list):
+                default = ",".join(map(str, default))
+            comment = "; ".join([parameter.meaning, *parameter.rules])
+            print(f"  {parameter.name} = {default}  # {comment}")
 
 
-def claims_report(arguments):
-    """``kdlib claims``: the ledger of every claim; with ``--strict`` a verdict that got worse is an error."""
+def report_claims(arguments):
+    """``kdlib claims``: the ledger of every claim.
+
+    Args:
+        arguments: the words of the command line.
+
+    Returns:
+        1 where ``--strict`` is given and a verdict got worse, else 0.
+    """
     from companion import claims
 
     text, status = claims.report(arguments.profile, arguments.strict)
@@ -110,109 +117,142 @@ def claims_report(arguments):
     return status
 
 
-def keys(arguments):
-    """A step of ``make book``: the digests of what each chapter depends on, and the notebooks' output-free twins."""
-    from companion.claims import file
-    from companion.press import execution, trials
+def run_trials(arguments):
+    """``kdlib trials``: run the trials that are not recorded, or those that are named.
 
-    (
-        file.read(),
-        trials.read(),
-    )  # what is wrong with either is said here, and not by the cell that meets it
-    chapter_keys.write_keys(
-        arguments.profile, Path("_build") / arguments.profile / "keys"
-    )
-    for name in chapters.names():
-        twin = chapters.book() / "notebooks" / f"{name}.ipynb"
-        if (
-            not twin.exists()
-            or twin.stat().st_mtime_ns
-            < (chapters.book() / f"{name}.md").stat().st_mtime_ns
-        ):
-            execution.write_twin(name)
-            twin.touch()
+    Args:
+        arguments: the words of the command line.
 
+    Returns:
+        1 where a trial failed, else 0.
 
-def execute(arguments):
-    """A step of ``make book``: execute one chapter."""
-    from companion.press import execution
-
-    folder = Path("_build") / arguments.profile / "book"
-    path = execution.execute(
-        chapters.find(arguments.chapter), folder, profile=arguments.profile
-    )
-    print(f"executed {path}", flush=True)
-
-
-def html(arguments):
-    """A step of ``make book``: the HTML of all executed chapters."""
-    from companion.press import site
-
-    folder = Path("_build") / arguments.profile
-    site.build(folder / "book", folder / "html", chapter_names=chapters.names())
-    print(f"built {folder / 'html' / 'index.html'}")
-
-
-def try_again(arguments):
-    """``kdlib trials``: run the trials that are not recorded, or those that are named."""
+    Raises:
+        ValueError: there is no trial of a given name.
+    """
     from companion.press import trials
 
-    known, kept = [trial["name"] for trial in trials.read()], trials.recorded()
-    if strange := [name for name in arguments.names if name not in known]:
+    known = [trial["name"] for trial in trials.read()]
+    strange = [name for name in arguments.names if name not in known]
+    if strange:
         raise ValueError(
             f"a trial is one of {', '.join(known)}; got {', '.join(strange)}"
         )
+    kept = trials.recorded()
+    chosen = arguments.names or [name for name in known if name not in kept]
     status = 0
-    for name in arguments.names or [name for name in known if name not in kept]:
+    for name in chosen:
         print(f"trial {name}", flush=True)
         try:
-            trials.run(name, Path("_build") / "trials" / name)
+            trials.record_trial(name, BUILD / "trials" / name)
         except chapters.Failed as error:
-            status = _say(error)  # the others are run all the same
-    print(
-        f"{len(trials.recorded())} of {len(known)} trials are recorded in {trials.path()}"
-    )
+            # The others are run all the same.
+            status = _say(error)
+    count = f"{len(trials.recorded())} of {len(known)} trials"
+    print(f"{count} are recorded in {trials.path()}")
     return status
 
 
-def figure(arguments):
-    """``kdlib figure CHAPTER NAME FILE``: one figure of the built book as an SVG file."""
+def write_figure(arguments):
+    """``kdlib figure``: one figure of the built book as an SVG file.
+
+    Args:
+        arguments: the words of the command line.
+    """
     import nbformat
 
     from companion.press import site
 
-    path = (
-        Path("_build")
-        / arguments.profile
-        / "book"
-        / f"{chapters.find(arguments.chapter)}.ipynb"
-    )
-    Path(arguments.file).write_text(
-        site.standalone_figure(nbformat.read(path, as_version=4), arguments.name),
-        encoding="utf-8",
-    )
+    name = chapters.find(arguments.chapter)
+    path = BUILD / arguments.profile / "book" / f"{name}.ipynb"
+    executed = nbformat.read(path, as_version=4)
+    svg = site.standalone_figure(executed, arguments.name)
+    Path(arguments.file).write_text(svg, encoding="utf-8")
+
+
+def write_digests(arguments):
+    """A step of ``make book``: digests of what chapters depend on, and their twins.
+
+    Args:
+        arguments: the words of the command line.
+    """
+    from companion.claims import file
+    from companion.press import execution, trials
+
+    # What is wrong with either file is said here, and not by the cell that meets it.
+    file.read()
+    trials.read()
+    chapter_keys.write_keys(arguments.profile, BUILD / arguments.profile / "keys")
+    for name in chapters.names():
+        text = chapters.book() / f"{name}.md"
+        twin = chapters.book() / "notebooks" / f"{name}.ipynb"
+        if not twin.exists() or twin.stat().st_mtime_ns < text.stat().st_mtime_ns:
+            execution.write_twin(name)
+            twin.touch()
+
+
+def execute_chapter(arguments):
+    """A step of ``make book``: execute one chapter.
+
+    Args:
+        arguments: the words of the command line.
+    """
+    from companion.press import execution
+
+    chapter = chapters.find(arguments.chapter)
+    folder = BUILD / arguments.profile / "book"
+    path = execution.execute(chapter, folder, profile=arguments.profile)
+    print(f"executed {path}", flush=True)
+
+
+def build_pages(arguments):
+    """A step of ``make book``: the HTML of all executed chapters.
+
+    Args:
+        arguments: the words of the command line.
+    """
+    from companion.press import site
+
+    folder = BUILD / arguments.profile
+    site.build(folder / "book", folder / "html", chapter_names=chapters.names())
+    print(f"built {folder / 'html' / 'index.html'}")
 
 
 def _parser():
-    parser = argparse.ArgumentParser(
-        prog="kdlib", description="Run chapters of the book with your parameters."
-    )
+    text = "Run chapters of the book with your parameters."
+    parser = argparse.ArgumentParser(prog="kdlib", description=text)
     commands = parser.add_subparsers(required=True, metavar="COMMAND")
+    _add_run(commands)
+    text = "every chapter with its parameters, defaults and meanings"
+    _add(commands, "list", list_chapters, text, has_profile=False)
+    _add_claims(commands)
+    _add_trials(commands)
+    _add_figure(commands)
+    text = "(make book) digests of what each chapter depends on"
+    _add(commands, "keys", write_digests, text)
+    text = "(make book) execute one chapter"
+    _add(commands, "execute", execute_chapter, text).add_argument("chapter")
+    text = "(make book) build the pages of the executed chapters"
+    _add(commands, "html", build_pages, text)
+    return parser
 
-    def command(name, function, text, profiled=True):
-        sub = commands.add_parser(name, help=text, description=text)
-        sub.set_defaults(command=function)
-        if profiled:
-            sub.add_argument(
-                "--profile",
-                default=chapters.DEFAULT_PROFILE,
-                help="laptop (default), smoke or paper",
-            )
-        return sub
 
-    sub = command("run", run, "execute a chapter and write notebook, page and record")
-    sub.add_argument("chapter", help="number or name: 1, 01, 01_effective_logits")
-    sub.add_argument(
+def _add(commands, name, function, text, has_profile=True):
+    """A command whose words ``function`` gets."""
+    command = commands.add_parser(name, help=text, description=text)
+    command.set_defaults(command=function)
+    if has_profile:
+        profiles = "laptop (default), smoke or paper"
+        default = chapters.DEFAULT_PROFILE
+        command.add_argument("--profile", default=default, help=profiles)
+    return command
+
+
+def _add_run(commands):
+    text = "execute a chapter and write notebook, page and record"
+    command = _add(commands, "run", run_chapter, text)
+    text = "number or name: 1, 01, 01_effective_logits"
+    command.add_argument("chapter", help=text)
+    command.add_argument(
         "-p",
         "--parameter",
         nargs=2,
@@ -220,47 +260,36 @@ def _parser():
         default=[],
         metavar=("NAME", "VALUE"),
     )
-    sub.add_argument(
-        "--out", help="folder for what the run writes (default: out/CHAPTER)"
-    )
-    sub.add_argument("--quiet", action="store_true", help="no progress bar")
-    command(
-        "list",
-        list_chapters,
-        "every chapter with its parameters, defaults and meanings",
-        profiled=False,
-    )
-    sub = command("claims", claims_report, "the verdict on every claim")
-    sub.add_argument(
-        "--strict",
-        action="store_true",
-        help="fail when a verdict got worse than the committed baseline",
-    )
-    sub.add_argument(
-        "--accept",
-        action="store_true",
-        help="write these verdicts as the baseline to commit",
-    )
-    sub = command(
-        "trials",
-        try_again,
-        "run chapters with the other parameters of book/trials.yml, and record what came out",
-        profiled=False,
-    )
-    sub.add_argument(
-        "names",
-        nargs="*",
-        help="trials to run again (default: those that are not recorded)",
-    )
-    sub = command("figure", figure, "write one figure of the built book to an SVG file")
-    sub.add_argument("chapter")
-    sub.add_argument("name", help="the figure's name, as fig-01-...")
-    sub.add_argument("file")
-    command("keys", keys, "(make book) digests of what each chapter depends on")
-    sub = command("execute", execute, "(make book) execute one chapter")
-    sub.add_argument("chapter")
-    command("html", html, "(make book) build the pages of the executed chapters")
-    return parser
+    text = "folder for what the run writes (default: out/CHAPTER)"
+    command.add_argument("--out", help=text)
+    command.add_argument("--quiet", action="store_true", help="no progress bar")
+
+
+def _add_claims(commands):
+    command = _add(commands, "claims", report_claims, "the verdict on every claim")
+    text = "fail when a verdict got worse than the committed baseline"
+    command.add_argument("--strict", action="store_true", help=text)
+    text = "write these verdicts as the baseline to commit"
+    command.add_argument("--accept", action="store_true", help=text)
+
+
+def _add_trials(commands):
+    text = "run chapters with the other parameters of book/trials.yml, and record them"
+    command = _add(commands, "trials", run_trials, text, has_profile=False)
+    text = "trials to run again (default: those that are not recorded)"
+    command.add_argument("names", nargs="*", help=text)
+
+
+def _add_figure(commands):
+    text = "write one figure of the built book to an SVG file"
+    command = _add(commands, "figure", write_figure, text)
+    command.add_argument("chapter")
+    command.add_argument("name", help="the figure's name, as fig-01-...")
+    command.add_argument("file")
+
+
+def _write_json(path, value):
+    path.write_text(json.dumps(value, indent=2) + "\n", encoding="utf-8")
 
 
 def _say(error):

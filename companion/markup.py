@@ -98,7 +98,7 @@ def heading(*children):
 
 
 def raw_block(*parts):
-    """Markup as a block of a MyST page, a line each; its fence is longer than any inside."""
+    """Markup as one block of a MyST page, each part on a line of its own."""
     inner = join(parts, "\n")
     longest = max(map(len, re.findall("`+", inner)), default=0)
     fence = "`" * max(4, longest + 1)

@@ -138,7 +138,7 @@ def _check_columns(frame, columns, along):
 
 
 def _check_combinations(frame, keys, x):
-    """Refuses a frame that lacks a combination of the keys or has one twice for an x."""
+    """Refuses a frame that lacks a combination of keys or has one twice for an x."""
     names = ", ".join(keys)
     wanted = math.prod(frame[name].nunique() for name in keys)
     present = frame.groupby(keys).ngroups

@@ -1,30 +1,61 @@
-"""Where things lie: the book's sources, the data sets, the rows of sweeps. Three folders, each with its variable."""
+"""Where things lie: the book's sources, the data sets, the rows of sweeps.
+
+``VARIABLES`` lists each environment variable that the two packages read.
+"""
 
 import os
 from pathlib import Path
 
 import platformdirs
 
+VARIABLES = {
+    "KDLIB_BOOK": "folder of the book's text sources",
+    "KDLIB_DATA": "folder of the data sets",
+    "KDLIB_ROWS": "folder of the rows of sweeps",
+    "KDLIB_WORKERS": "how many workers a local cluster has; by default one a core",
+    "KDLIB_GPUS": "numbers of the cards that rows share, with commas",
+    "KDLIB_TIME_LIMIT": "seconds that a row may take",
+    "KDLIB_RETRY": "1: rows that failed before are computed again",
+    "KDLIB_PROFILE": "profile of the run that is going on",
+    "KDLIB_CHANGED": "names of the parameters that are not the profile's, with commas",
+    "KDLIB_PROGRESS": "file into which a sweep writes how many rows are done",
+    "KDLIB_SWEEPS": "file to which each sweep adds a JSON line on its rows",
+}
+
 
 def book():
-    """The book's text sources: ``$KDLIB_BOOK``, or ``book`` beside the package."""
-    return Path(
-        os.environ.get("KDLIB_BOOK") or Path(__file__).resolve().parent.parent / "book"
+    """The book's text sources.
+
+    Returns:
+        The folder ``$KDLIB_BOOK``, or the first of these that holds a book: ``book``
+        beside the packages, ``book`` in the current folder.
+
+    Raises:
+        ValueError: there is no book; the message says in one line how to name it.
+    """
+    named = os.environ.get("KDLIB_BOOK")
+    if named:
+        if not Path(named).is_dir():
+            raise ValueError(f"KDLIB_BOOK must name the book's folder; got {named}")
+        return Path(named)
+    for folder in (Path(__file__).resolve().parent.parent, Path.cwd()):
+        has_contents = (folder / "_toc.yml").is_file()
+        has_claims = (folder / "book" / "claims.yml").is_file()
+        if (folder / "book").is_dir() and (has_contents or has_claims):
+            return folder / "book"
+    raise ValueError(
+        "this needs the book: run it in the folder that holds book, or let KDLIB_BOOK "
+        f"name that folder; there is none under {Path.cwd()}"
     )
 
 
 def data():
     """The data sets: ``$KDLIB_DATA``, or the user's cache folder. It need not exist."""
-    return (
-        Path(os.environ.get("KDLIB_DATA") or platformdirs.user_cache_dir("kdlib"))
-        .expanduser()
-        .absolute()
-    )
+    named = os.environ.get("KDLIB_DATA") or platformdirs.user_cache_dir("kdlib")
+    return Path(named).expanduser().absolute()
 
 
 def rows():
-    """The rows of sweeps, a folder a store: ``$KDLIB_ROWS``, or ``rows`` in the user's cache folder."""
-    return Path(
-        os.environ.get("KDLIB_ROWS")
-        or Path(platformdirs.user_cache_dir("kdlib")) / "rows"
-    )
+    """The rows of sweeps, a folder a store: ``$KDLIB_ROWS``, or in the cache folder."""
+    named = os.environ.get("KDLIB_ROWS")
+    return Path(named or Path(platformdirs.user_cache_dir("kdlib")) / "rows")

@@ -1,7 +1,9 @@
 """Chapters: their parameters cells are read, given values are checked before any work, and twins hold the same contents."""
 
 import errno
+import json
 import re
+import shutil
 import socket
 
 import jupytext
@@ -9,10 +11,8 @@ import nbformat
 import pytest
 
 from companion.__main__ import main
-from companion.press import chapters, execution
-from kdlib import datasets
-
-digits = datasets.load("digits")
+from companion.engine import sources
+from companion.press import chapters, execution, keys, provenance
 
 CELL = """
 ```{code-cell}
@@ -34,6 +34,7 @@ def book(tmp_path, monkeypatch):
     (tmp_path / "profiles").mkdir()
     for name in ("01_first", "02_second", "05a_third"):
         (tmp_path / f"{name}.md").write_text("# Title\n" + CELL)
+    (tmp_path / "claims.yml").write_text("[]\n")
     monkeypatch.setenv("KDLIB_BOOK", str(tmp_path))
     return tmp_path
 
@@ -167,7 +168,7 @@ def test_a_file_that_cannot_be_written_is_named_and_leaves_no_piece(tmp_path, mo
     path = tmp_path / "page.ipynb"
     path.write_text("old")
     monkeypatch.setattr("os.replace", lambda *paths: (_ for _ in ()).throw(OSError(errno.ENOSPC, "No space left on device")))
-    monkeypatch.setattr("kdlib.__main__.list_chapters", lambda words: execution.write_whole(path, "new"))
+    monkeypatch.setattr("companion.__main__.list_chapters", lambda words: execution.write_whole(path, "new"))
     assert main(["list"]) == 1
     assert capsys.readouterr().err == f"kdlib: {path}: No space left on device\n"
     assert [file.name for file in tmp_path.iterdir()] == ["page.ipynb"] and path.read_text() == "old"
@@ -184,25 +185,77 @@ def test_a_profile_is_checked_like_the_command_line(book):
         chapters.profile_values("01_first", "huge")
 
 
+CLAIM = """
+- id: one
+  paper: ji_zhu_2020
+  place: here
+  statement: It is so.
+  quantity: a number
+  rule: {kind: sign, sign: positive}
+  chapter: 01_first
+"""
+
+
 def test_a_key_changes_with_the_text_and_the_data_and_not_otherwise(book, monkeypatch, tmp_path):
     monkeypatch.setenv("KDLIB_DATA", str(tmp_path / "data"))
-    first, second = (chapters.input_key(name, "laptop") for name in ("01_first", "02_second"))
-    assert chapters.input_key("01_first", "laptop") == first
+    first, second = (keys.input_key(name, "laptop") for name in ("01_first", "02_second"))
+    assert keys.input_key("01_first", "laptop") == first
     (book / "01_first.md").write_text("# Other\n" + CELL)
-    assert chapters.input_key("01_first", "laptop") != first
-    assert chapters.input_key("02_second", "laptop") == second
-    (book / "claims.yml").write_text("- id: a\n  chapter: 01_first\n")
-    ruled = chapters.input_key("01_first", "laptop")
-    (book / "claims.yml").write_text("- id: a\n  rule: new\n  chapter: 01_first\n")
-    assert chapters.input_key("01_first", "laptop") != ruled and chapters.input_key("02_second", "laptop") == second
+    assert keys.input_key("01_first", "laptop") != first
+    assert keys.input_key("02_second", "laptop") == second
+    (book / "claims.yml").write_text(CLAIM)
+    ruled = keys.input_key("01_first", "laptop")
+    (book / "claims.yml").write_text(CLAIM.replace("positive", "negative"))
+    assert keys.input_key("01_first", "laptop") != ruled and keys.input_key("02_second", "laptop") == second
     (book / "profiles" / "tiny.yml").write_text("01_first: {seeds: 2}\n")
-    tiny = {name: chapters.input_key(name, "tiny") for name in ("01_first", "02_second")}
+    tiny = {name: keys.input_key(name, "tiny") for name in ("01_first", "02_second")}
     (book / "profiles" / "tiny.yml").write_text("01_first: {seeds: 4}\n")
-    assert chapters.input_key("01_first", "tiny") != tiny["01_first"]
-    assert chapters.input_key("02_second", "tiny") == tiny["02_second"], "another chapter's values are not its own"
+    assert keys.input_key("01_first", "tiny") != tiny["01_first"]
+    assert keys.input_key("02_second", "tiny") == tiny["02_second"], "another chapter's values are not its own"
     (tmp_path / "data" / "mnist").mkdir(parents=True)
     (tmp_path / "data" / "mnist" / "train-labels-idx1-ubyte.gz").write_bytes(b"new")
-    assert chapters.input_key("02_second", "laptop") != second
+    assert keys.input_key("02_second", "laptop") != second
+
+
+@pytest.fixture
+def packages(tmp_path, monkeypatch):
+    """A copy of both packages from which digests are taken."""
+    root = tmp_path / "packages"
+    for package in sources.OURS:
+        caches = shutil.ignore_patterns("__pycache__")
+        shutil.copytree(sources.package_folder(package), root / package, ignore=caches)
+    monkeypatch.setattr(sources, "package_folder", lambda package: root / package)
+    return root
+
+
+def changed_chapters(path, text):
+    """The chapters of the book whose digest another text of a file changes."""
+    before = {name: keys.input_key(name, "laptop") for name in chapters.names()}
+    old = path.read_text(encoding="utf-8")
+    path.write_text(text(old), encoding="utf-8")
+    after = {name: keys.input_key(name, "laptop") for name in chapters.names()}
+    path.write_text(old, encoding="utf-8")
+    return [name for name in before if before[name] != after[name]]
+
+
+def test_the_code_that_dresses_pages_and_comments_change_no_chapters_key(packages):
+    assert changed_chapters(packages / "companion/press/pages.py", lambda text: text + "\nNEW = 1\n") == []
+    assert changed_chapters(packages / "companion/press/site.py", lambda text: text + "\nNEW = 1\n") == []
+    assert changed_chapters(packages / "kdlib/logits.py", lambda text: f"# a word more\n{text}\n# and at the end\n") == []
+
+
+def test_code_changes_the_keys_of_the_chapters_that_can_reach_it_and_of_no_other(packages):
+    tiles = changed_chapters(packages / "kdlib/kernels/tiles.py", lambda text: text + "\nNEW = 1\n")
+    assert "02_transfer_risk" in tiles and "01_effective_logits" not in tiles
+    everything = changed_chapters(packages / "companion/press/execution.py", lambda text: text + "\nNEW = 1\n")
+    assert everything == chapters.names()
+
+
+def test_a_papers_curves_change_the_keys_of_what_can_read_them(packages, book):
+    (book / "01_first.md").write_text("# Title\n" + CELL + "```{code-cell}\nfrom kdlib import published\n```\n")
+    (book / "02_second.md").write_text("# Title\n" + CELL + "```{code-cell}\nfrom kdlib import losses\n```\n")
+    curves = packages / "kdlib/papers/ji_zhu_2020.json"
+    assert changed_chapters(curves, lambda text: text + " ") == ["01_first"]
 
 
 @pytest.mark.parametrize("name", chapters.names())
@@ -226,16 +279,26 @@ def test_a_twin_holds_the_contents_of_its_text_and_no_output(name):
     assert nbformat.writes(twin) == nbformat.writes(execution.notebook(name))
 
 
-@pytest.mark.parametrize("name", chapters.names())
-def test_a_chapter_stays_small(name):
-    cells = [c.source.strip().splitlines() for c in execution.notebook(name).cells if c.cell_type == "code"]
-    assert len(cells) <= 15 and sum(map(len, cells)) <= 150 and max(map(len, cells)) <= 15
-    assert all(len(line) <= 120 for lines in cells for line in lines)
+SWEEPS = [
+    {"store": "a", "asked": 3, "found": {"one": 2.0, "two": 0.0}, "failed": [], "source": None},
+    {
+        "store": "b",
+        "asked": 40,
+        "found": {"one": 2.0, "two": 5.0, "three": 1.25},
+        "failed": [{"setting": {"width": "8"}, "seed": 3, "error": "ValueError: no"}],
+        "source": {"name": "mnist", "checksum": "abc"},
+    },
+]
 
 
-@pytest.mark.parametrize(("name", "real"), [("05_neurons", "mnist"), ("09_resnet_cifar", "cifar10")])
-def test_the_record_names_the_data_that_the_chapter_itself_takes(name, real, monkeypatch):
-    asked = []
-    monkeypatch.setattr(datasets, "load", lambda dataset, real: asked.append((dataset, real)) or digits)
-    made = execution.provenance(name, "laptop", {"dataset": "auto", "device": "cpu", "seeds": 3}, [])
-    assert asked == [("auto", real)] and made["data"] == {"name": "digits", "checksum": digits.checksum}
+def test_a_record_says_what_the_sweeps_of_its_run_told(tmp_path):
+    path = tmp_path / "sweeps"
+    assert provenance.from_sweeps(path) == {"rows_seconds": 0, "lost": [], "data": None}
+    path.write_text("".join(json.dumps(sweep) + "\n" for sweep in [*SWEEPS, SWEEPS[1]]))
+    told = provenance.from_sweeps(path)
+    assert told["rows_seconds"] == 3.25, "a row that this run made and found later is none that was there before"
+    assert told["lost"] == [{name: SWEEPS[1][name] for name in ("store", "asked", "failed")}]
+    assert told["data"] == {"name": "mnist", "checksum": "abc"}
+    other = SWEEPS[1] | {"source": {"name": "digits", "checksum": "def"}, "failed": []}
+    path.write_text("".join(json.dumps(sweep) + "\n" for sweep in [SWEEPS[1], other]))
+    assert provenance.from_sweeps(path)["data"] == {"name": "mnist and digits", "checksum": "abc and def"}

@@ -4,11 +4,16 @@ import base64
 import copy
 import re
 
-import nbformat
 import pytest
-from nbformat.v4 import new_code_cell, new_markdown_cell, new_notebook, new_output, new_raw_cell
+from nbformat.v4 import (
+    new_code_cell,
+    new_markdown_cell,
+    new_notebook,
+    new_output,
+    new_raw_cell,
+)
 
-from companion.press import chapters, pages
+from companion.press import chapters, origins, pages
 
 PARAMETERS = """:tags: [parameters]
 ratios = [1.0, 0.5]  # soft ratios; each in (0, 1]
@@ -63,7 +68,7 @@ def test_the_page_shows_one_card_a_head_line_and_a_drawer(executed):
     sources = [cell.source for cell in page.cells if cell.cell_type == "code"]
     assert "ratios = [0.9]" not in sources and "ratios = [1.0, 0.5]" not in sources
     assert text.count("kd-card") == 1 and "Parameters: 1 changed" in text
-    row = re.search(r"<tr class=kd-changed>.*?</tr>", text)[0]
+    row = re.search(r'<tr class="kd-changed">.*?</tr>', text)[0]
     assert ">ratios<" in row and "<td>1.0, 0.5</td><td>0.9</td><td>changed</td>" in row
     assert "<td>3</td><td>2</td><td>smoke profile</td>" in text
     drawer = page.cells[-1].source
@@ -85,7 +90,7 @@ def test_the_head_line_tells_the_seconds_of_rows_that_were_there_before(executed
 def test_a_drawer_names_the_functions_that_its_figure_rests_on_and_no_other():
     cells = ["from kdlib import logits, losses, metrics", "a = logits.effective_logits(1)", "rows = a",
              "b = metrics.margin(a) + rows.sum() + losses.RATE", "c = losses.distillation_loss(2)", "draw(b)"]
-    assert pages.rests_on(cells[-1], cells) == ["kdlib.logits.effective_logits", "kdlib.metrics.margin"]
+    assert origins.functions_behind(cells) == ["kdlib.logits.effective_logits", "kdlib.metrics.margin"]
 
 
 @pytest.mark.parametrize(
@@ -94,7 +99,7 @@ def test_a_drawer_names_the_functions_that_its_figure_rests_on_and_no_other():
         (lambda cell: cell.metadata["mystnb"]["figure"].pop("name"), "has no name"),
         (lambda cell: cell.metadata["mystnb"]["figure"].pop("caption"), "has no caption"),
         (lambda cell: cell.metadata["mystnb"].pop("image"), "has no alt text"),
-        (lambda cell: cell.outputs[0].pop("metadata"), "names no data frame"),
+        (lambda cell: cell.outputs[0].pop("metadata"), "plots knows of no rows"),
     ],
 )
 def test_a_figure_that_is_not_complete_is_a_problem(executed, spoil, told):
@@ -169,16 +174,6 @@ def test_a_claim_not_recorded_or_recorded_twice_is_a_problem(executed, tmp_path)
     page, problems = pages.dress(executed)
     assert problems == ["01_toy, claim recorded 2 times: one", "01_toy, claim not recorded: two"]
     assert [len(cell.outputs) for cell in page.cells if cell.get("id", "").startswith("beside")] == [2]
-
-
-def test_the_rows_of_a_cell_are_the_frames_it_names():
-    import pandas
-
-    from companion import plots
-
-    frame = pandas.DataFrame({"n": [1, 2]})
-    shell = type("Shell", (), {"user_ns": {"In": ["%time\nf = risk.copy()\ndraw(other, x=1)"], "risk": frame, "other": 3, "unnamed": frame}})
-    assert plots._rows_of_cell(shell) == {"risk": "n\n1\n2\n"}
 
 
 def test_every_room_of_a_drawer_is_on_the_api_page():

@@ -26,7 +26,7 @@ import torch
 import kdlib
 from companion import sweeps
 from companion.engine import asked, cluster, codekeys, dispatch, rows
-from companion.press import execution
+from companion.press import provenance
 from kdlib import intervals
 
 PATIENCE = 60  # seconds until a condition that must come true counts as never coming true
@@ -123,8 +123,8 @@ def test_seconds_of_rows_found_are_told_once_and_those_of_rows_made_now_never(tm
     monkeypatch.setenv("KDLIB_SWEEPS", str(tmp_path / "reused"))
     for _ in range(2):  # the second time all three are found, and the last was made in this run
         sweeps.run_sweep(noted, [{"log": log}], store=tmp_path / "rows", seeds=3)
-    assert execution.reused_seconds(tmp_path / "reused") == pytest.approx(first["seconds"].sum(), rel=1e-12)
-    assert execution.reused_seconds(tmp_path / "nothing") == 0
+    assert provenance.from_sweeps(tmp_path / "reused")["rows_seconds"] == pytest.approx(first["seconds"].sum(), rel=1e-12)
+    assert provenance.from_sweeps(tmp_path / "nothing")["rows_seconds"] == 0
 
 
 def stacked(seeds, n):

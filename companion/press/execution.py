@@ -1,26 +1,32 @@
-"""One chapter, executed once: its notebook, run by papermill, and the record of what produced it."""
+"""One chapter, executed once by papermill, with the record of what produced it."""
 
-import json
 import logging
 import os
-import platform
-import subprocess
 import tempfile
 import threading
 import time
 from contextlib import contextmanager
-from importlib.metadata import version
 from pathlib import Path
 
-from companion.press import chapters
+from companion.press import chapters, provenance
 
 
 class ChapterFailed(chapters.Failed):
-    """A cell of a chapter raised, or its kernel died; the message names the chapter, the cell and the error in one line."""
+    """A cell of a chapter raised, or its kernel died.
+
+    The message names the chapter, the cell and the error in one line.
+    """
 
 
 def notebook(chapter):
-    """A chapter's output-free notebook, made from its text; cell ids are its own, so the same text gives the same bytes."""
+    """A chapter's output-free notebook, made from its text.
+
+    Args:
+        chapter: full name of the chapter.
+
+    Returns:
+        The notebook; its cells are numbered, so the same text gives the same bytes.
+    """
     import jupytext
 
     made = jupytext.read(chapters.book() / f"{chapter}.md")
@@ -31,7 +37,11 @@ def notebook(chapter):
 
 
 def write_twin(chapter):
-    """Write ``notebooks/NAME.ipynb`` beside the chapter's text, unless what stands there is already the same."""
+    """Write ``notebooks/NAME.ipynb``, unless what stands there is already the same.
+
+    Args:
+        chapter: full name of the chapter.
+    """
     import nbformat
 
     path = chapters.book() / "notebooks" / f"{chapter}.ipynb"
@@ -44,203 +54,147 @@ def write_twin(chapter):
 def execute(
     chapter, folder, *, profile=chapters.DEFAULT_PROFILE, values=None, progress=False
 ):
-    """Execute a chapter and write ``folder/NAME.ipynb``, whole or not at all; rows of its sweeps go to ``folder/rows``.
+    """Execute a chapter and write ``folder/NAME.ipynb``, whole or not at all.
 
     Args:
         chapter: full name of the chapter.
-        folder: where the executed notebook goes; a notebook that fails goes to ``folder/failed``.
+        folder: where the executed notebook goes; a notebook that fails goes to
+            ``folder/failed``, rows of sweeps go to ``folder/rows``.
         profile: the profile whose values stand where ``values`` gives none.
         values: checked values of parameters, by name.
         progress: show bars of the cells and of a sweep's rows on the terminal.
 
     Returns:
-        The path of the executed notebook; its metadata hold the provenance record under ``kdlib``.
+        The path of the executed notebook; its metadata hold the record of the run under
+        ``kdlib``.
 
     Raises:
         ChapterFailed: a cell raised, or its kernel died or did not start.
     """
     import nbformat
-    import papermill
 
     folder = Path(folder).resolve()
     folder.mkdir(parents=True, exist_ok=True)
-    defaults = {
-        name: parameter.default
-        for name, parameter in chapters.parameters(chapter).items()
-    }
+    defaults = {}
+    for name, parameter in chapters.parameters(chapter).items():
+        defaults[name] = parameter.default
     settled = defaults | chapters.profile_values(chapter, profile)
     given = settled | (values or {})
     changed = [name for name in given if given[name] != settled[name]]
-    record = provenance(chapter, profile, given, changed)
-    out, start = folder / f"{chapter}.ipynb", time.perf_counter()
-    with (
-        tempfile.TemporaryDirectory() as scratch,
-        _environment(
+    record = provenance.before_a_run(chapter, profile, given, changed)
+    injected = {}
+    for name, value in given.items():
+        if value != defaults[name]:
+            injected[name] = value
+    start = time.perf_counter()
+    with tempfile.TemporaryDirectory() as scratch:
+        told = Path(scratch) / "sweeps"
+        with _environment(
+            KDLIB_BOOK=str(chapters.book().resolve()),
             KDLIB_PROFILE=profile,
             KDLIB_CHANGED=",".join(changed),
             KDLIB_ROWS=str(folder / "rows"),
-            KDLIB_REUSED=f"{scratch}/reused",
-        ),
-    ):
-        source, target = Path(scratch) / "in.ipynb", Path(scratch) / "out.ipynb"
-        nbformat.write(notebook(chapter), source)
-        try:
-            with _rows_bar(Path(scratch) / "progress", progress):
-                papermill.execute_notebook(
-                    source,
-                    target,
-                    {
-                        name: value
-                        for name, value in given.items()
-                        if value != defaults[name]
-                    },
-                    kernel_name="python3",
-                    cwd=scratch,
-                    progress_bar=progress,
-                    log_output=False,
-                    extra_arguments=["--IPKernelApp.log_level=50"],
-                    config=_connection(scratch),
-                )
-        except (
-            papermill.PapermillExecutionError,
-            RuntimeError,
-        ) as error:  # RuntimeError: the kernel did not start, or died
-            failed = folder / "failed" / out.name
-            failed.parent.mkdir(exist_ok=True)
-            write_whole(failed, target.read_text(encoding="utf-8"))
-            told = _what_failed(nbformat.read(target, as_version=4), error)
-            raise ChapterFailed(f"{chapter}, {told}; see {failed}") from None
-        executed = nbformat.read(target, as_version=4)
-        record["rows_seconds"] = round(reused_seconds(Path(scratch) / "reused"), 1)
+            KDLIB_SWEEPS=str(told),
+        ):
+            executed = _run_cells(chapter, folder, Path(scratch), injected, progress)
+        record |= provenance.from_sweeps(told)
+    record["rows_seconds"] = round(record["rows_seconds"], 1)
+    record["seconds"] = round(time.perf_counter() - start, 1)
     executed.metadata.pop("papermill", None)
-    executed.metadata["kdlib"] = record | {
-        "seconds": round(time.perf_counter() - start, 1)
-    }
+    executed.metadata["kdlib"] = record
+    out = folder / f"{chapter}.ipynb"
     write_whole(out, nbformat.writes(executed))
-    (folder / "failed" / out.name).unlink(missing_ok=True)
+    _failed_copy(chapter, folder).unlink(missing_ok=True)
     return out
 
 
-def _connection(scratch):
-    """How the kernel is spoken to: sockets in a folder, for a port that is free now may be another's when it starts.
-
-    Ports it is, all the same, where the system has no such sockets or the folder's name is too long for one.
-    """
-    import zmq
-    from traitlets.config import Config
-
-    if not zmq.has("ipc") or len(os.fsencode(f"{scratch}/kernel-ipc-1")) > 100:
-        return Config()
-    return Config(
-        KernelManager={"transport": "ipc", "connection_file": f"{scratch}/kernel.json"}
-    )
-
-
-def _what_failed(run, error):
-    """The code cell in which a run ended, by its number and first line, and why; papermill's own cell does not count."""
-    cells = [
-        cell
-        for cell in run.cells
-        if cell.cell_type == "code" and "injected-parameters" not in cell.metadata.tags
-    ]
-    started = [cell for cell in cells if cell.metadata.papermill["start_time"]]
-    if not started:
-        return f"before its first cell: {error}"
-    first_line = next(
-        filter(None, map(str.strip, started[-1].source.splitlines())), ""
-    )[:60]
-    why = (
-        f"{error.ename}: {str(error.evalue).strip()}"
-        if hasattr(error, "ename")
-        else f"{error}, mostly for lack of memory"
-    )
-    return f"code cell {len(started)} ({first_line}): {why}"
-
-
-def provenance(chapter, profile, values, changed):
-    """What produced a page: chapter, profile, parameters, device, seeds, data and its checksum, versions, commit.
-
-    Returns:
-        A dict of plain JSON values; when the chapter has been executed, ``seconds`` is added and ``rows_seconds``, what
-        the rows took that were there before.
-    """
-    import torch
-
-    from kdlib import datasets, devices
-
-    record = {
-        "chapter": chapter,
-        "profile": profile,
-        "parameters": values,
-        "changed": changed,
-    }
-    device = devices.pick_device(values.get("device", "cpu"))
-    record["device"] = (
-        torch.cuda.get_device_name(device) if device.type == "cuda" else "cpu"
-    )
-    record["seeds"] = values.get("seeds")
-    record["data"] = None
-    if "dataset" in values:
-        options = next(
-            rule
-            for rule in chapters.parameters(chapter)["dataset"].rules
-            if rule.startswith("one of ")
-        )
-        images = datasets.load(
-            values["dataset"], real=options.split(", ")[-1]
-        )  # what auto looks for is named last
-        record["data"] = {"name": images.name, "checksum": images.checksum}
-    record["versions"] = {"python": platform.python_version()}
-    record["versions"] |= {
-        name: version(name)
-        for name in ("kdlib", "torch", "numpy", "scipy", "distributed")
-    }
-    record["commit"] = commit()
-    return json.loads(json.dumps(record))
-
-
-def reused_seconds(path):
-    """The seconds of an execution's rows that were there before it, from ``path``, the file that ``KDLIB_REUSED`` names."""
-    lines = path.read_text(encoding="utf-8").splitlines() if path.exists() else []
-    first = {}
-    for key, seconds in map(str.split, lines):
-        first.setdefault(
-            key, float(seconds)
-        )  # a row found a second time may be one that this execution made
-    return sum(first.values())
-
-
-def commit():
-    """The repository's short commit, with ``+`` where files that a run may read differ from it; None outside a repository."""
-    try:
-        root, sources = chapters.book().parent, (".", ":!book/recorded")
-        git = [
-            subprocess.run(
-                ["git", "-C", str(root), *words],
-                capture_output=True,
-                text=True,
-                check=True,
-            ).stdout.strip()
-            for words in (
-                ("rev-parse", "--short", "HEAD"),
-                ("status", "--porcelain", "--untracked-files=no", "--", *sources),
-            )
-        ]
-    except (OSError, subprocess.CalledProcessError):
-        return None
-    return git[0] + ("+" if git[1] else "")
-
-
 def write_whole(path, text):
-    """Write a text file so that it is there whole or not at all; an earlier one stays until then."""
+    """Write a text file so that it is there whole or not at all.
+
+    Args:
+        path: the file; an earlier one stays until the new one is whole.
+        text: its contents.
+
+    Raises:
+        OSError: it cannot be written; the error names the file.
+    """
     part = path.with_name(path.name + ".part")
     try:
         part.write_text(text, encoding="utf-8")
         os.replace(part, path)
     except OSError as error:
-        part.unlink(missing_ok=True)  # what is left of it would fill the disk
+        # What is left of it would fill the disk.
+        part.unlink(missing_ok=True)
         error.filename = str(path)
         raise
+
+
+def _run_cells(chapter, folder, scratch, injected, progress):
+    """The chapter's notebook as papermill has executed it."""
+    import nbformat
+    import papermill
+
+    source = scratch / "in.ipynb"
+    target = scratch / "out.ipynb"
+    nbformat.write(notebook(chapter), source)
+    try:
+        with _rows_bar(scratch / "progress", progress):
+            papermill.execute_notebook(
+                source,
+                target,
+                injected,
+                kernel_name="python3",
+                cwd=scratch,
+                progress_bar=progress,
+                log_output=False,
+                extra_arguments=["--IPKernelApp.log_level=50"],
+                config=_connection(scratch),
+            )
+    except (papermill.PapermillExecutionError, RuntimeError) as error:
+        # RuntimeError: the kernel did not start, or died.
+        failed = _failed_copy(chapter, folder)
+        failed.parent.mkdir(exist_ok=True)
+        write_whole(failed, target.read_text(encoding="utf-8"))
+        why = _what_failed(nbformat.read(target, as_version=4), error)
+        raise ChapterFailed(f"{chapter}, {why}; see {failed}") from None
+    return nbformat.read(target, as_version=4)
+
+
+def _failed_copy(chapter, folder):
+    return folder / "failed" / f"{chapter}.ipynb"
+
+
+def _connection(scratch):
+    """How papermill speaks to the kernel."""
+    import zmq
+    from traitlets.config import Config
+
+    # Through sockets in a folder, as a port that is free now may be another's when the
+    # kernel starts. Ports serve all the same where the system has no such sockets, or
+    # the folder's name is too long for one.
+    if not zmq.has("ipc") or len(os.fsencode(f"{scratch}/kernel-ipc-1")) > 100:
+        return Config()
+    manager = {"transport": "ipc", "connection_file": f"{scratch}/kernel.json"}
+    return Config(KernelManager=manager)
+
+
+def _what_failed(run, error):
+    """The code cell in which a run ended, by number and first line, and why."""
+    started = []
+    for cell in run.cells:
+        # The cell that papermill puts in is none of the chapter's.
+        if cell.cell_type != "code" or "injected-parameters" in cell.metadata.tags:
+            continue
+        if cell.metadata.papermill["start_time"]:
+            started.append(cell)
+    if not started:
+        return f"before its first cell: {error}"
+    lines = [line.strip() for line in started[-1].source.splitlines() if line.strip()]
+    first_line = lines[0][:60] if lines else ""
+    why = f"{error}, mostly for lack of memory"
+    if hasattr(error, "ename"):
+        why = f"{error.ename}: {str(error.evalue).strip()}"
+    return f"code cell {len(started)} ({first_line}): {why}"
 
 
 @contextmanager
@@ -259,24 +213,11 @@ def _environment(**values):
 
 @contextmanager
 def _rows_bar(path, shown):
-    """While the chapter runs, a bar of its sweep's rows under papermill's bar of its cells, if ``shown``."""
-    from tqdm import tqdm
-
+    """While a chapter runs, a bar of its rows under papermill's, if ``shown``."""
+    # What goes wrong is told once, in one line.
+    logging.getLogger("papermill").setLevel(logging.CRITICAL)
     stop = threading.Event()
-
-    def watch():
-        with tqdm(unit="row", position=1, leave=False, delay=1) as bar:
-            while not stop.wait(0.5):
-                if path.exists():
-                    done, total, name = path.read_text().split(maxsplit=2)
-                    bar.total = int(total)
-                    bar.set_description(name.strip(), refresh=False)
-                    bar.update(int(done) - bar.n)
-
-    logging.getLogger("papermill").setLevel(
-        logging.CRITICAL
-    )  # what goes wrong is told once, in one line
-    watcher = threading.Thread(target=watch, daemon=True)
+    watcher = threading.Thread(target=_show_rows, args=(path, stop), daemon=True)
     with _environment(KDLIB_PROGRESS=str(path)):
         if shown:
             watcher.start()
@@ -286,3 +227,16 @@ def _rows_bar(path, shown):
             stop.set()
             if shown:
                 watcher.join()
+
+
+def _show_rows(path, stop):
+    """Until told to stop, draw the bar of a file that holds ``DONE TOTAL NAME``."""
+    from tqdm import tqdm
+
+    with tqdm(unit="row", position=1, leave=False, delay=1) as bar:
+        while not stop.wait(0.5):
+            if path.exists():
+                done, total, name = path.read_text(encoding="utf-8").split(maxsplit=2)
+                bar.total = int(total)
+                bar.set_description(name.strip(), refresh=False)
+                bar.update(int(done) - bar.n)

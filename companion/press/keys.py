@@ -1,4 +1,7 @@
-"""Digests of what a chapter's page depends on: a chapter whose digest has changed is executed again."""
+"""Digests of what a chapter's page depends on.
+
+A chapter whose digest has changed is executed again.
+"""
 
 import ast
 import functools
@@ -16,10 +19,12 @@ from kdlib import places
 # Files of the packages that are data of a chapter and not code.
 DATA_OF_CODE = {"kdlib.published": "papers/*.json"}
 IMAGE_FILES = (".bin", ".gz", ".npz", "-ubyte")
+# What executes a chapter, whatever the chapter imports.
+EXECUTION = "companion.press.execution"
 
 
 def write_keys(profile, folder):
-    """Write each chapter's digest to ``folder/NAME``; a file whose digest has not changed is left alone.
+    """Write each chapter's digest to ``folder/NAME`` where it has changed.
 
     Args:
         profile: name of the profile.
@@ -28,16 +33,18 @@ def write_keys(profile, folder):
     folder = Path(folder)
     folder.mkdir(parents=True, exist_ok=True)
     for name in chapters.names():
-        key, path = input_key(name, profile), folder / name
-        if not path.exists() or path.read_text() != key:
-            path.write_text(key)
+        path = folder / name
+        key = input_key(name, profile)
+        if not path.exists() or path.read_text(encoding="utf-8") != key:
+            path.write_text(key, encoding="utf-8")
 
 
 def input_key(chapter, profile):
     """A digest of all that executing a chapter depends on.
 
-    That is its text, its profile's values, its own claims, the lock, the code that it can import, the image sets on
-    disk and the devices; not the code that dresses pages, and no comment or docstring of the packages.
+    That is its text, its profile's values, its own claims, the lock, the code that it
+    can import, the image sets on disk and the devices; not the code that dresses pages,
+    and no comment or docstring of the packages.
 
     Args:
         chapter: full name of the chapter.
@@ -61,102 +68,95 @@ def input_key(chapter, profile):
 
 
 def code_under(text):
-    """The digest of each of the packages' modules that a chapter's text can import, directly or through another.
+    """What a chapter's text can import of the packages, directly or through another.
 
     Args:
         text: a chapter's text with its cells.
 
     Returns:
-        dict: module -> digest of its syntax tree, and of its data files where it has any.
+        A dict from module to a list: the digest of its syntax tree, and of each of its
+        data files where it has any.
     """
-    found = {}
-    waiting = [
-        name
-        for cell in chapters.code_cells(text)
-        for name in _imported(ast.parse(cell), "")
-    ]
-    waiting += ["companion.press.execution"]
+    waiting = [EXECUTION]
+    for cell in chapters.code_cells(text):
+        waiting += _imported(ast.parse(cell), package="")
+    digests = {}
     while waiting:
         module = waiting.pop()
         path = _path_of(module)
-        if module in found or path is None:
+        if module in digests or path is None:
             continue
-        digest, imported = _module(
-            path, path.stat().st_mtime_ns, _package_of(module, path)
-        )
-        pattern = DATA_OF_CODE.get(module)
-        data = sorted(path.parent.glob(pattern)) if pattern else []
-        found[module] = [
-            digest,
-            *(hashlib.sha256(one.read_bytes()).hexdigest() for one in data),
-        ]
+        digest, imported = _module(module, path, path.stat().st_mtime_ns)
+        digests[module] = [digest, *_data_digests(module, path)]
         waiting += imported
-    return found
+    return digests
 
 
 @functools.lru_cache(maxsize=256)
-def _module(path, _changed_at, package):
+def _module(module, path, _changed_at):
+    """The digest of a module's syntax tree, and the modules that it may import."""
+    is_package = path.name == "__init__.py"
+    package = module if is_package else module.rpartition(".")[0]
     tree = ast.parse(path.read_bytes())
-    return codekeys.digest(sources.syntax(tree)), tuple(_imported(tree, package))
+    return codekeys.digest(sources.syntax(tree)), _imported(tree, package)
+
+
+def _data_digests(module, path):
+    """The digests of a module's data files."""
+    pattern = DATA_OF_CODE.get(module)
+    if pattern is None:
+        return []
+    files = sorted(path.parent.glob(pattern))
+    return [hashlib.sha256(one.read_bytes()).hexdigest() for one in files]
 
 
 def _imported(tree, package):
-    """The modules that a syntax tree may import; ``package.name`` too, for ``from package import name``."""
+    """The modules that a syntax tree may import, and names that may be modules."""
+    modules = []
     for node in ast.walk(tree):
         if isinstance(node, ast.Import):
-            yield from (alias.name for alias in node.names)
+            modules += [alias.name for alias in node.names]
         elif isinstance(node, ast.ImportFrom):
-            base = importlib.util.resolve_name(
-                "." * node.level + (node.module or ""), package
-            )
-            yield base
-            yield from (f"{base}.{alias.name}" for alias in node.names)
+            name = "." * node.level + (node.module or "")
+            base = importlib.util.resolve_name(name, package)
+            modules.append(base)
+            modules += [f"{base}.{alias.name}" for alias in node.names]
+    return modules
 
 
 def _path_of(module):
-    """The file of a module of the packages; None for another's, and for a name that is no module."""
-    package, _, inside = module.partition(".")
+    """The file of a module of the packages; None for any other name."""
+    package, *inside = module.split(".")
     if package not in sources.OURS:
         return None
-    path = (
-        sources.package_folder(package).joinpath(*inside.split("."))
-        if inside
-        else sources.package_folder(package)
-    )
-    candidates = (path / "__init__.py", path.with_name(path.name + ".py"))
-    return next((one for one in candidates if one.is_file()), None)
-
-
-def _package_of(module, path):
-    return module if path.name == "__init__.py" else module.rpartition(".")[0]
+    path = sources.package_folder(package).joinpath(*inside)
+    for file_of_module in (path / "__init__.py", path.with_name(f"{path.name}.py")):
+        if file_of_module.is_file():
+            return file_of_module
+    return None
 
 
 def _claims_of(chapter):
-    """A chapter's own claims: an edited rule judges again, another chapter's does not."""
+    """A chapter's own claims; its page does not depend on those of others."""
     return [claim for claim in file.read() if claim["chapter"] == chapter]
 
 
 def _image_files():
     """Names, sizes and dates of the image sets' files in the data folder."""
-    paths = [
-        path for path in places.data().glob("*/*") if path.name.endswith(IMAGE_FILES)
-    ]
-    return [
-        [
-            f"{path.parent.name}/{path.name}",
-            path.stat().st_size,
-            path.stat().st_mtime_ns,
-        ]
-        for path in sorted(paths)
-    ]
+    stamps = []
+    for path in sorted(places.data().glob("*/*")):
+        if path.name.endswith(IMAGE_FILES):
+            name = f"{path.parent.name}/{path.name}"
+            stamps.append([name, path.stat().st_size, path.stat().st_mtime_ns])
+    return stamps
 
 
 @functools.cache
 def _cards():
     """The NVIDIA cards of this machine; empty without any."""
+    command = ["nvidia-smi", "-L"]
     try:
-        return subprocess.run(
-            ["nvidia-smi", "-L"], capture_output=True, text=True, timeout=20
-        ).stdout
+        listed = subprocess.run(command, capture_output=True, text=True, timeout=20)
     except (OSError, subprocess.TimeoutExpired):
         return ""
+    return listed.stdout

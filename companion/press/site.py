@@ -1,69 +1,57 @@
-"""From executed chapters to the book's HTML: gather the sources, build them strictly, and only then replace the old pages."""
+"""From executed chapters to the book's HTML.
+
+The sources are gathered and built strictly, and only then the old pages are replaced.
+"""
 
 import os
 import re
 import shutil
 import subprocess
 import sys
-from html import escape
 from pathlib import Path
 
+import nbformat
 import yaml
 
+from companion import claims, markup
+from companion.claims.verdicts import NOT_REPRODUCED
 from companion.press import chapters, costpage, pages, trials
+
+# In the repository the book's files lie in this folder; in a build they lie at the top.
+FOLDER = "book/"
+JUPYTER_BOOK = "from jupyter_book.cli.main import main; main()"
+STRICT = ["-n", "-W", "--keep-going"]
 
 
 class BuildFailed(chapters.Failed):
-    """The pages could not be built; the message has one line for each thing that is wrong."""
+    """The pages could not be built; the message has a line for each thing wrong."""
 
 
 def build(executed, out, *, chapter_names, strict=True):
-    """Build the HTML of the book from executed chapters, and put it at ``out`` whole or not at all.
+    """Build the book's HTML from executed chapters, and put it at ``out`` whole.
 
     Args:
         executed: folder of the executed notebooks ``NAME.ipynb``.
-        out: folder of the finished HTML; an earlier one is replaced only by a build that succeeded.
+        out: folder of the finished HTML; an earlier one is replaced only by a build
+            that succeeded.
         chapter_names: the chapters to show; the others are left out of the contents.
-        strict: every warning is an error, and so is a figure or a claim that is not complete.
+        strict: every warning is an error, and so is a figure or a claim that is not
+            complete, and a sweep that lost rows.
 
     Raises:
         BuildFailed: what is wrong, a line each; the HTML at ``out`` is as it was.
     """
-    executed, out = Path(executed), Path(out)
+    out = Path(out)
     recover(out)
-    source, new, old = (
-        out.with_name(out.name + suffix) for suffix in ("-source", "-new", "-old")
-    )
+    source = out.with_name(f"{out.name}-source")
+    new = out.with_name(f"{out.name}-new")
+    old = out.with_name(f"{out.name}-old")
     for folder in (source, new):
         shutil.rmtree(folder, ignore_errors=True)
-    problems = gather(executed, source, chapter_names)
+    problems = gather(Path(executed), source, chapter_names)
     if problems and strict:
         raise BuildFailed("\n".join(problems))
-    flags = ["-n", "-W", "--keep-going"] if strict else []
-    program = "from jupyter_book.cli.main import main; main()"
-    command = [
-        sys.executable,
-        "-c",
-        program,
-        "build",
-        str(source),
-        "--path-output",
-        str(new),
-        "-q",
-        *flags,
-    ]
-    environment = os.environ | {"PYTHONWARNINGS": "ignore", "NO_COLOR": "1"}
-    done = subprocess.run(command, capture_output=True, text=True, env=environment)
-    if done.returncode:
-        lines = (
-            re.sub(r"\x1b\[[0-9;]*m", "", done.stdout + done.stderr)
-            .replace(f"{source.resolve()}/", "")
-            .splitlines()
-        )
-        told = [
-            line for line in lines if re.search(r"WARNING|ERROR|Error|CRITICAL", line)
-        ] or lines[-15:]
-        raise BuildFailed("\n".join(told))
+    _run_jupyter_book(source, new, STRICT if strict else [])
     shutil.rmtree(old, ignore_errors=True)
     if out.exists():
         out.rename(old)
@@ -73,170 +61,225 @@ def build(executed, out, *, chapter_names, strict=True):
 
 
 def recover(out):
-    """Bring back the pages of a build that was killed between its two renames."""
+    """Bring back the pages of a build that was killed between its two renames.
+
+    Args:
+        out: folder of the finished HTML.
+    """
     out = Path(out)
-    if not out.exists() and (old := out.with_name(out.name + "-old")).exists():
+    old = out.with_name(f"{out.name}-old")
+    if not out.exists() and old.exists():
         old.rename(out)
 
 
 def gather(executed, source, chapter_names):
-    """Write the sources of a book to the folder ``source``: pages, dressed chapters, contents and configuration.
+    """Write a book's sources: pages, dressed chapters, contents and configuration.
+
+    Args:
+        executed: folder of the executed notebooks.
+        source: folder of the sources, which is made.
+        chapter_names: the chapters to show.
 
     Returns:
-        The problems of the chapters' figures and claims, one line each.
+        The problems of the chapters' figures, claims and rows, one line each.
     """
-    import nbformat
-
     book = chapters.book()
     source.mkdir(parents=True)
     for folder in ("_static", "_ext"):
-        shutil.copytree(
-            book / folder, source / folder, ignore=shutil.ignore_patterns("__pycache__")
-        )
+        caches = shutil.ignore_patterns("__pycache__")
+        shutil.copytree(book / folder, source / folder, ignore=caches)
     shutil.copy(book / "references.bib", source)
     problems = []
     for name in chapter_names:
-        page, wrong = pages.dress(
-            nbformat.read(executed / f"{name}.ipynb", as_version=4)
-        )
+        notebook = nbformat.read(executed / f"{name}.ipynb", as_version=4)
+        page, wrong = pages.dress(notebook)
         problems += wrong
         nbformat.write(page, source / f"{name}.ipynb")
-    for path in sorted(
-        set(book.glob("*.md")) - {book / f"{name}.md" for name in chapters.names()}
-    ):
-        text = path.read_text(encoding="utf-8")
-        text = re.sub(
-            r"^<!-- kdlib: (\w+) -->$",
-            lambda found: _GENERATED[found[1]](executed),
-            text,
-            flags=re.M,
-        )
-        (source / path.name).write_text(text, encoding="utf-8")
-    config = yaml.safe_load(
-        re.sub(
-            r"\bbook/", "", (book.parent / "_config.yml").read_text(encoding="utf-8")
-        )
-    )
-    del config["sphinx"]["config"]["html_theme_options"]["announcement"]
-    (source / "_config.yml").write_text(yaml.safe_dump(config), encoding="utf-8")
-    contents = yaml.safe_load(
-        re.sub(r"\bbook/", "", (book.parent / "_toc.yml").read_text(encoding="utf-8"))
-    )
-    for part in contents["parts"]:
-        files = (entry["file"] for entry in part["chapters"])
-        part["chapters"] = [
-            {"file": file}
-            for file in files
-            if not file[0].isdigit() or file in chapter_names
-        ]
-    contents["parts"] = [part for part in contents["parts"] if part["chapters"]]
-    (source / "_toc.yml").write_text(
-        yaml.safe_dump(contents, sort_keys=False), encoding="utf-8"
-    )
+    for path in sorted(book.glob("*.md")):
+        if path.stem not in chapters.names():
+            text = _filled(path.read_text(encoding="utf-8"), executed)
+            (source / path.name).write_text(text, encoding="utf-8")
+    root = book.parent
+    _write_yaml(source / "_config.yml", configuration(_read_yaml(root / "_config.yml")))
+    contents = table_of_contents(_read_yaml(root / "_toc.yml"), chapter_names)
+    _write_yaml(source / "_toc.yml", contents)
     return problems
 
 
+def configuration(config):
+    """The repository's configuration as a build needs it.
+
+    Args:
+        config: what ``_config.yml`` holds.
+
+    Returns:
+        The same with paths inside the book's folder, and without the announcement that
+        a page shows which was rendered without outputs.
+    """
+    config = _from_inside(config)
+    del config["sphinx"]["config"]["html_theme_options"]["announcement"]
+    return config
+
+
+def table_of_contents(contents, chapter_names):
+    """The repository's table of contents with some of its chapters.
+
+    Args:
+        contents: what ``_toc.yml`` holds.
+        chapter_names: the chapters that stay; other pages stay in any case.
+
+    Returns:
+        The same with paths inside the book's folder; a part without pages is left out.
+    """
+    contents = _from_inside(contents)
+    parts = []
+    for part in contents["parts"]:
+        kept = []
+        for entry in part["chapters"]:
+            is_chapter = entry["file"][0].isdigit()
+            if not is_chapter or entry["file"] in chapter_names:
+                kept.append(entry)
+        if kept:
+            parts.append(part | {"chapters": kept})
+    return contents | {"parts": parts}
+
+
 def standalone_figure(executed, name):
-    """One figure of an executed chapter as an SVG file of its own, which follows the viewer's light or dark theme.
+    """One figure of an executed chapter as an SVG file of its own.
 
     Args:
         executed: the executed notebook (``nbformat.NotebookNode``).
         name: the figure's name, ``fig-01-...``.
 
     Returns:
-        The SVG as text.
+        The SVG as text; it follows the viewer's light or dark theme.
 
     Raises:
         ValueError: the chapter has no figure of that name.
     """
-    named = {
-        cell.metadata.get("mystnb", {}).get("figure", {}).get("name"): cell
-        for cell in executed.cells
-    }
+    named = {}
+    for cell in executed.cells:
+        figure = cell.metadata.get("mystnb", {}).get("figure", {})
+        if "name" in figure:
+            named[figure["name"]] = cell
     if name not in named:
         raise ValueError(
-            f"a figure of this chapter is one of {', '.join(filter(None, named))}; got {name!r}"
+            f"a figure of this chapter is one of {', '.join(named)}; got {name!r}"
         )
-    html = next(
-        output.data["text/html"]
-        for output in named[name].outputs
-        if "text/html" in output.get("data", {})
-    )
+    drawn = [output.get("data", {}).get("text/html") for output in named[name].outputs]
+    html = next(text for text in drawn if text)
     svg = re.search(r"<svg.*</svg>", html, re.S)[0]
+    opening, closing, rest = svg.partition(">")
+    return f"{opening}{closing}{_theme_style()}{rest}\n"
+
+
+def _theme_style():
+    """The book's colours for the light and the dark theme, for an SVG by itself."""
     css = (chapters.book() / "_static" / "kdlib.css").read_text(encoding="utf-8")
     light, dark = (
         re.search(rf'html\[data-theme="{theme}"\] {{(.*?)}}', css, re.S)[1]
         for theme in ("light", "dark")
     )
-    style = f"<style>svg {{{light}}} @media (prefers-color-scheme: dark) {{ svg {{{dark}}} }}</style>"
-    return re.sub(r"(<svg[^>]*>)", rf"\1{style}", svg, count=1) + "\n"
+    in_dark = f"@media (prefers-color-scheme: dark) {{ svg {{{dark}}} }}"
+    return markup.element("style", markup.Markup(f"svg {{{light}}} {in_dark}"))
+
+
+def _run_jupyter_book(source, out, flags):
+    command = [sys.executable, "-c", JUPYTER_BOOK, "build", str(source)]
+    command += ["--path-output", str(out), "-q", *flags]
+    environment = os.environ | {"PYTHONWARNINGS": "ignore", "NO_COLOR": "1"}
+    done = subprocess.run(command, capture_output=True, text=True, env=environment)
+    if done.returncode:
+        told = re.sub(r"\x1b\[[0-9;]*m", "", done.stdout + done.stderr)
+        lines = told.replace(f"{source.resolve()}/", "").splitlines()
+        wrong = re.compile("WARNING|ERROR|Error|CRITICAL")
+        because = [line for line in lines if wrong.search(line)]
+        raise BuildFailed("\n".join(because or lines[-15:]))
+
+
+def _read_yaml(path):
+    return yaml.safe_load(path.read_text(encoding="utf-8"))
+
+
+def _write_yaml(path, value):
+    path.write_text(yaml.safe_dump(value, sort_keys=False), encoding="utf-8")
+
+
+def _from_inside(value):
+    """Lists, dicts and texts of a file with each path as it is inside the folder."""
+    if isinstance(value, str):
+        return value.removeprefix(FOLDER)
+    if isinstance(value, list):
+        return [_from_inside(item) for item in value]
+    if isinstance(value, dict):
+        return {name: _from_inside(item) for name, item in value.items()}
+    return value
+
+
+def _filled(text, executed):
+    """A page's text with what ``<!-- kdlib: NAME -->`` asks for in its place."""
+
+    def generated(found):
+        return _GENERATED[found[1]](executed)
+
+    return re.sub(r"^<!-- kdlib: (\w+) -->$", generated, text, flags=re.M)
 
 
 def _parameter_lists(executed):
-    """Every chapter's parameters with default, what is allowed, and meaning: the same lists as ``kdlib list``."""
-    html = []
+    """Every chapter's parameters: the same lists as ``kdlib list``."""
+    cards = []
     for name in chapters.names():
-        rows = "".join(
-            f'<tr><th scope="row"><code>{p.name}</code></th><td>{escape(str(p.default))}</td>'
-            f"<td>{escape('; '.join(p.rules))}</td><td>{escape(p.meaning)}</td></tr>"
-            for p in chapters.parameters(name).values()
-        )
-        heads = "".join(
-            f'<th scope="col">{head}</th>'
-            for head in ("name", "default", "allowed", "meaning")
-        )
-        table = f'<div class="kd-scroll"><table><thead><tr>{heads}</tr></thead><tbody>{rows}</tbody></table></div>'
-        html.append(
-            f'<details class="kd-card"><summary>{name}</summary>{table}</details>'
-        )
-    return "````{raw} html\n" + "\n".join(html) + "\n````"
+        rows = []
+        for parameter in chapters.parameters(name).values():
+            rows.append(
+                markup.row(
+                    markup.heading(markup.element("code", parameter.name)),
+                    parameter.default,
+                    "; ".join(parameter.rules),
+                    parameter.meaning,
+                )
+            )
+        table = markup.table(("name", "default", "allowed", "meaning"), rows)
+        title = markup.element("summary", name)
+        cards.append(markup.element("details", title, table, class_="kd-card"))
+    return markup.raw_block(*cards)
 
 
 def _ledger(executed):
-    from companion import claims
-
-    return f"````{{raw}} html\n{claims.ledger_html(claims.ledger(executed))}\n````"
+    return markup.raw_block(claims.ledger_html(claims.ledger(executed)))
 
 
 def _counts(executed):
-    from companion import claims
-
+    """How many claims of each paper have each verdict."""
     frame = claims.counts(claims.ledger(executed))
-    heads = "".join(
-        f'<th scope="col">{escape(head)}</th>' for head in ("paper", *frame.columns)
-    )
-    rows = (
-        f'<tr><th scope="row">{escape(paper)}</th>'
-        + "".join(f"<td>{count or ''}</td>" for count in counts)
-        + "</tr>"
-        for paper, counts in zip(frame.index, frame.to_numpy(), strict=True)
-    )
-    table = f'<table class="kd-claims"><thead><tr>{heads}</tr></thead><tbody>{"".join(rows)}</tbody></table>'
-    return f'````{{raw}} html\n<div class="kd-scroll">{table}</div>\n````'
+    rows = []
+    for paper, counts in zip(frame.index, frame.to_numpy(), strict=True):
+        shown = [count or "" for count in counts]
+        rows.append(markup.row(markup.heading(paper), *shown))
+    heads = ("paper", *frame.columns)
+    return markup.raw_block(markup.table(heads, rows, class_="kd-claims"))
 
 
 def _findings(executed):
-    """Each chapter's own sentence on what it found, and the paper's claims that did not hold there."""
-    import nbformat
-
-    from companion import claims
-
-    ledger, lines = claims.ledger(executed), []
-    for path in filter(
-        Path.exists, (executed / f"{name}.ipynb" for name in chapters.names())
-    ):
-        cells = nbformat.read(path, as_version=4).cells
-        title = cells[0].source.splitlines()[0].removeprefix("# ")
-        said = trials.finding({"cells": cells}) or "No finding is recorded."
-        lines.append(f"- **[{title}]({path.stem})**. {said}")
-        failing = ledger[
-            (ledger["chapter"] == path.stem) & (ledger["verdict"] == "not reproduced")
-        ]
-        lines += [
-            f"  - Does not hold: {row.statement} ({row.place})"
-            for row in failing.itertuples()
-        ]
+    """What each chapter found in its own words, and which claims did not hold there."""
+    ledger = claims.ledger(executed)
+    lines = []
+    for name in chapters.names():
+        path = executed / f"{name}.ipynb"
+        if not path.exists():
+            continue
+        notebook = nbformat.read(path, as_version=4)
+        title = notebook.cells[0].source.splitlines()[0].removeprefix("# ")
+        said = trials.finding(notebook) or "No finding is recorded."
+        lines.append(f"- **[{title}]({name})**. {said}")
+        is_failing = ledger["verdict"] == NOT_REPRODUCED
+        for claim in ledger[is_failing & (ledger["chapter"] == name)].itertuples():
+            lines.append(f"  - Does not hold: {claim.statement} ({claim.place})")
     return "\n".join(lines)
+
+
+def _cost(executed):
+    return costpage.table()
 
 
 _GENERATED = {
@@ -244,5 +287,5 @@ _GENERATED = {
     "counts": _counts,
     "ledger": _ledger,
     "parameters": _parameter_lists,
-    "cost": lambda executed: costpage.table(),
+    "cost": _cost,
 }

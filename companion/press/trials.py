@@ -1,16 +1,18 @@
-"""What else was tried: chapters run again with other parameters, recorded, and shown beside the chapter's own numbers.
+"""What else was tried: chapters run again with other parameters, and recorded.
 
-``book/trials.yml`` says what is tried and why; ``make trials`` runs what is not recorded yet and keeps it in
-``book/recorded/trials.json``. So no page has to take the word of a number that nobody can compute again.
+``book/trials.yml`` says what is tried and why; ``make trials`` runs what is not
+recorded yet and keeps it in ``book/recorded/trials.json``; the page shows it beside the
+chapter's own numbers. So no page asks for trust in a number that nobody can compute
+again.
 """
 
 import ast
 import datetime
 import json
-from html import escape
 
 import yaml
 
+from companion import markup
 from companion.claims import file, words
 from companion.press import chapters
 from kdlib import places
@@ -22,77 +24,66 @@ def read():
     """The trials of ``book/trials.yml``, in its order.
 
     Returns:
-        A list of dicts: ``name``; ``chapter``, in full; ``question``, a sentence; ``parameters``, name to value as on the
-        command line; ``shows``, the ids of the claims whose numbers are shown.
+        A list of dicts: ``name``; ``chapter``, in full; ``question``, a sentence;
+        ``parameters``, name to value as on the command line; ``shows``, the ids of the
+        claims whose numbers are shown.
 
     Raises:
-        ValueError: a trial lacks a field or has another one, two have one name, a parameter is not allowed, or a claim
-            is not one of its chapter's.
+        ValueError: a trial lacks a field or has another one, two have one name, a
+            parameter is not allowed, or a claim is not one of its chapter's.
     """
-    source, homes = (
-        places.book() / "trials.yml",
-        {claim["id"]: claim["chapter"] for claim in file.read()},
-    )
-    trials = (
-        yaml.safe_load(source.read_text(encoding="utf-8")) or []
-        if source.exists()
-        else []
-    )
+    source = places.book() / "trials.yml"
+    if not source.exists():
+        return []
+    trials = yaml.safe_load(source.read_text(encoding="utf-8")) or []
+    homes = {claim["id"]: claim["chapter"] for claim in file.read()}
     for trial in trials:
-        if set(trial) != FIELDS:
-            raise ValueError(
-                f"a trial has the fields {', '.join(sorted(FIELDS))}; got {', '.join(sorted(trial))}"
-            )
-        trial["parameters"] = {
-            name: str(value) for name, value in trial["parameters"].items()
-        }
-        try:
-            trial["chapter"] = chapters.find(trial["chapter"])
-            chapters.check(trial["chapter"], trial["parameters"])
-        except ValueError as error:
-            raise ValueError(f"trial {trial['name']}: {error}") from None
-        if strange := [
-            one for one in trial["shows"] if homes.get(one) != trial["chapter"]
-        ]:
-            raise ValueError(
-                f"trial {trial['name']}: shows claims of {trial['chapter']}; got {', '.join(strange)}"
-            )
-    if len({trial["name"] for trial in trials}) < len(trials):
+        _complete(trial, homes)
+    names = [trial["name"] for trial in trials]
+    if len(set(names)) < len(names):
         raise ValueError(
-            f"each trial has a name of its own; got {', '.join(trial['name'] for trial in trials)}"
+            f"each trial has a name of its own; got {', '.join(map(str, names))}"
         )
     return trials
 
 
 def recorded():
-    """What ``make trials`` kept, by the trial's name; only of trials whose parameters are still the same."""
-    kept = json.loads(path().read_text(encoding="utf-8")) if path().exists() else {}
+    """What ``make trials`` kept of the trials whose parameters are still the same.
+
+    Returns:
+        A dict from a trial's name to what :func:`record_trial` measured.
+    """
+    if not path().exists():
+        return {}
+    kept = json.loads(path().read_text(encoding="utf-8"))
     known = {trial["name"]: trial["parameters"] for trial in read()}
-    return {
-        name: made
-        for name, made in kept.items()
-        if made["parameters"] == known.get(name)
-    }
+    current = {}
+    for name, made in kept.items():
+        if made["parameters"] == known.get(name):
+            current[name] = made
+    return current
 
 
-def run(name, folder):
-    """Run one trial at the laptop profile, keep what it measured, and return that.
+def record_trial(name, folder):
+    """Run one trial at the laptop profile, and keep what it measured.
 
     Args:
         name: the trial's name.
-        folder: where its notebook and rows go; rows that are there already are not computed again.
+        folder: where its notebook and rows go; rows that are there already are not
+            computed again.
 
     Returns:
-        A dict of ``parameters``, ``commit``, ``date``, ``seeds``, ``data``, ``seconds``, the chapter's ``finding`` and, by
-        id, the ``claims`` that the trial shows with ``estimate`` and ``interval``.
+        A dict of ``parameters``, ``commit``, ``date``, ``seeds``, ``data``,
+        ``seconds``, the chapter's ``finding`` and, by id, the ``claims`` that the trial
+        shows with ``estimate`` and ``interval``.
 
     Raises:
         ValueError: there is no such trial.
         companion.press.execution.ChapterFailed: a cell raised.
+        companion.press.chapters.Failed: a sweep lost rows.
     """
     import nbformat
 
-    from companion import claims
     from companion.press import execution
 
     trials = {trial["name"]: trial for trial in read()}
@@ -100,114 +91,159 @@ def run(name, folder):
         raise ValueError(f"a trial is one of {', '.join(trials)}; got {name!r}")
     trial = trials[name]
     values = chapters.check(trial["chapter"], trial["parameters"])
-    executed = nbformat.read(
-        execution.execute(trial["chapter"], folder, values=values, progress=True),
-        as_version=4,
-    )
-    facts, found = (
-        executed.metadata["kdlib"],
-        {one["id"]: one for one in claims.collect(executed)},
-    )
-    made = {
-        "parameters": trial["parameters"],
-        "commit": facts["commit"],
-        "date": datetime.date.today().isoformat(),
-        "seeds": facts["seeds"],
-        "data": facts["data"] and facts["data"]["name"],
-        "seconds": round(facts["seconds"] + facts["rows_seconds"]),
-        "finding": finding(executed),
-        "claims": {
-            one: {key: found[one][key] for key in ("estimate", "interval")}
-            for one in trial["shows"]
-        },
-    }
-    kept = {one: record for one, record in recorded().items() if one != name} | {
-        name: made
-    }
-    kept = {one: kept[one] for one in trials if one in kept}
-    execution.write_whole(path(), json.dumps(kept, indent=1, ensure_ascii=False) + "\n")
+    out = execution.execute(trial["chapter"], folder, values=values, progress=True)
+    made = _measured(trial, nbformat.read(out, as_version=4))
+    kept = recorded() | {name: made}
+    in_order = {one: kept[one] for one in trials if one in kept}
+    text = json.dumps(in_order, indent=1, ensure_ascii=False)
+    execution.write_whole(path(), text + "\n")
     return made
 
 
 def finding(executed):
-    """The sentence that an executed chapter glued as its finding; None without one."""
-    outputs = (
-        output for cell in executed["cells"] for output in cell.get("outputs", [])
-    )
-    found = [
-        one
-        for one in outputs
-        if one.get("metadata", {}).get("scrapbook", {}).get("name") == "finding"
-    ]
-    return ast.literal_eval(next(iter(found[-1]["data"].values()))) if found else None
+    """The sentence that an executed chapter glued as its finding.
+
+    Args:
+        executed: the executed notebook.
+
+    Returns:
+        The sentence; None without one.
+    """
+    text = None
+    for cell in executed["cells"]:
+        for output in cell.get("outputs", []):
+            glued = output.get("metadata", {}).get("scrapbook", {})
+            if glued.get("name") == "finding":
+                text = next(iter(output["data"].values()))
+    return None if text is None else ast.literal_eval(text)
 
 
-def section(chapter, records):
-    """A chapter's trials as Markdown: for each its question, command, finding, and its numbers beside the page's.
+def section(chapter, judged):
+    """A chapter's trials as Markdown.
+
+    Each has its question, its command, its finding, and its numbers beside the page's.
 
     Args:
         chapter: full name of the chapter.
-        records: what the page's own run recorded (``claims.collect``).
+        judged: what the page's own run recorded (``claims.collect``).
 
     Returns:
         The text; empty where nothing was tried.
     """
-    mine, kept = [trial for trial in read() if trial["chapter"] == chapter], recorded()
+    mine = [trial for trial in read() if trial["chapter"] == chapter]
     if not mine:
         return ""
-    own = {one["id"]: one for one in records}
-    parts = [_card(trial, kept.get(trial["name"]), own) for trial in mine]
+    kept = recorded()
+    own = {made["id"]: made for made in judged}
+    cards = [_card(trial, kept.get(trial["name"]), own) for trial in mine]
     label = f"(tried-{chapter.partition('_')[0]})="
-    return (
-        f"{label}\n## What else was tried\n\n````{{raw}} html\n"
-        + "\n".join(parts)
-        + "\n````"
-    )
+    return f"{label}\n## What else was tried\n\n{markup.raw_block(*cards)}"
 
 
 def command(trial):
-    """The words that run a trial."""
-    pairs = "".join(
-        f" -p {name} {value}" for name, value in trial["parameters"].items()
-    )
-    return f"kdlib run {trial['chapter'].partition('_')[0]}{pairs}"
+    """The words that run a trial.
 
+    Args:
+        trial: one of :func:`read`.
 
-def _card(trial, made, own):
-    told = f"<p><code>{escape(command(trial))}</code></p>"
-    if made is None:
-        told += "<p>Not recorded yet: <code>make trials</code> does that.</p>"
-    else:
-        facts = [
-            made["data"],
-            made["seeds"] and f"{made['seeds']} seeds",
-            f"{made['seconds']:,} s",
-            f"commit {made['commit']}",
-            made["date"],
-        ]
-        told += f"<p>{escape(made['finding'] or '')} <small>({escape(', '.join(filter(None, facts)))})</small></p>"
-        rows = [
-            f'<tr><th scope="row">{escape(own[one]["statement"])} <small>{escape(own[one]["place"])}</small></th>'
-            + "".join(
-                f"<td>{escape(words.quantity(own[one] | new | {'note': ''}))}</td>"
-                for new in ({}, found)
-            )
-            + "</tr>"
-            for one, found in made["claims"].items()
-            if one in own
-        ]
-        heads = "".join(
-            f'<th scope="col">{head}</th>'
-            for head in ("the paper says", "this page", "tried")
-        )
-        table = f'<table class="kd-claims"><thead><tr>{heads}</tr></thead><tbody>{"".join(rows)}</tbody></table>'
-        told += f'<div class="kd-scroll">{table}</div>' if rows else ""
-    return (
-        f'<details class="kd-trial" id="trial-{trial["name"]}"><summary>{escape(trial["question"])}</summary>'
-        f"{told}</details>"
-    )
+    Returns:
+        The command line.
+    """
+    words = ["kdlib run", trial["chapter"].partition("_")[0]]
+    words += [f"-p {name} {value}" for name, value in trial["parameters"].items()]
+    return " ".join(words)
 
 
 def path():
     """The file that keeps what the trials measured."""
     return places.book() / "recorded" / "trials.json"
+
+
+def _complete(trial, homes):
+    """Check a trial of the file, and write its chapter and its parameters in full."""
+    if set(trial) != FIELDS:
+        needed = ", ".join(sorted(FIELDS))
+        raise ValueError(
+            f"a trial has the fields {needed}; got {', '.join(sorted(trial))}"
+        )
+    values = {name: str(value) for name, value in trial["parameters"].items()}
+    trial["parameters"] = values
+    try:
+        trial["chapter"] = chapters.find(trial["chapter"])
+        chapters.check(trial["chapter"], values)
+    except ValueError as error:
+        raise ValueError(f"trial {trial['name']}: {error}") from None
+    strange = [one for one in trial["shows"] if homes.get(one) != trial["chapter"]]
+    if strange:
+        raise ValueError(
+            f"trial {trial['name']}: shows claims of {trial['chapter']}; got "
+            f"{', '.join(strange)}"
+        )
+
+
+def _measured(trial, executed):
+    """What a trial's executed notebook measured, as it is kept."""
+    from companion import claims
+
+    record = executed.metadata["kdlib"]
+    if record["lost"]:
+        stores = ", ".join(sweep["store"] for sweep in record["lost"])
+        raise chapters.Failed(
+            f"trial {trial['name']}: rows of {stores} failed, so nothing is recorded"
+        )
+    judged = {made["id"]: made for made in claims.collect(executed)}
+    shown = {}
+    for one in trial["shows"]:
+        shown[one] = {key: judged[one][key] for key in ("estimate", "interval")}
+    return {
+        "parameters": trial["parameters"],
+        "commit": record["commit"],
+        "date": datetime.date.today().isoformat(),
+        "seeds": record["seeds"],
+        "data": record["data"] and record["data"]["name"],
+        "seconds": round(record["seconds"] + record["rows_seconds"]),
+        "finding": finding(executed),
+        "claims": shown,
+    }
+
+
+def _card(trial, made, own):
+    """A trial as a folded block: its command, and what it measured if recorded."""
+    parts = [markup.element("p", markup.element("code", command(trial)))]
+    if made is None:
+        make = markup.element("code", "make trials")
+        parts.append(markup.element("p", "Not recorded yet: ", make, " does that."))
+    else:
+        parts += _recorded_parts(made, own)
+    question = markup.element("summary", trial["question"])
+    name = f"trial-{trial['name']}"
+    return markup.element("details", question, *parts, class_="kd-trial", id=name)
+
+
+def _recorded_parts(made, own):
+    """A recorded trial's finding, and the numbers of claims that the page shows."""
+    facts = [
+        made["data"],
+        made["seeds"] and f"{made['seeds']} seeds",
+        f"{made['seconds']:,} s",
+        f"commit {made['commit']}",
+        made["date"],
+    ]
+    known = ", ".join(fact for fact in facts if fact)
+    small = markup.element("small", f"({known})")
+    parts = [markup.element("p", made["finding"] or "", " ", small)]
+    rows = []
+    for one, tried in made["claims"].items():
+        if one in own:
+            place = markup.element("small", own[one]["place"])
+            rows.append(
+                markup.row(
+                    markup.heading(f"{own[one]['statement']} ", place),
+                    words.quantity(own[one] | {"note": ""}),
+                    words.quantity(own[one] | tried | {"note": ""}),
+                )
+            )
+    if rows:
+        heads = ("the paper says", "this page", "tried")
+        parts.append(markup.table(heads, rows, class_="kd-claims"))
+    return parts

@@ -1,0 +1,129 @@
+"""What produced a page: parameters, device, data, versions, commit, and lost rows."""
+
+import json
+import platform
+import subprocess
+from importlib.metadata import version
+
+from companion.press import chapters
+
+LIBRARIES = ("kdlib", "torch", "numpy", "scipy", "distributed")
+
+
+def before_a_run(chapter, profile, values, changed):
+    """What is known of a run before it starts.
+
+    Args:
+        chapter: full name of the chapter.
+        profile: name of the profile.
+        values: the parameters' values by name.
+        changed: names of the parameters that are not the profile's.
+
+    Returns:
+        A dict of plain JSON values: ``chapter``, ``profile``, ``parameters``,
+        ``changed``, ``device``, ``seeds``, ``versions`` and ``commit``.
+    """
+    versions = {"python": platform.python_version()}
+    for name in LIBRARIES:
+        versions[name] = version(name)
+    record = {
+        "chapter": chapter,
+        "profile": profile,
+        "parameters": values,
+        "changed": changed,
+        "device": _device(values.get("device", "cpu")),
+        "seeds": values.get("seeds"),
+        "versions": versions,
+        "commit": commit(),
+    }
+    return json.loads(json.dumps(record))
+
+
+def from_sweeps(path):
+    """What the sweeps of a run told of their rows.
+
+    Args:
+        path: the file that ``$KDLIB_SWEEPS`` named: a JSON object in a line for each
+            sweep. It need not exist.
+
+    Returns:
+        A dict: ``rows_seconds``, what the rows took that were there before the run;
+        ``lost``, for each sweep that lost rows its ``store``, how many rows were
+        ``asked`` for, and each that ``failed`` with setting, seed and error; ``data``,
+        name and checksum of the data set, or None.
+    """
+    lines = path.read_text(encoding="utf-8").splitlines() if path.exists() else []
+    sweeps = [json.loads(line) for line in lines]
+    return {
+        "rows_seconds": _seconds_before(sweeps),
+        "lost": _lost(sweeps),
+        "data": _data(sweeps),
+    }
+
+
+def commit():
+    """The repository's short commit.
+
+    Returns:
+        Text that ends with ``+`` where files that a run may read differ from the
+        commit; None outside a repository.
+    """
+    try:
+        head = _git("rev-parse", "--short", "HEAD")
+        sources = ("--", ".", ":!book/recorded")
+        changes = _git("status", "--porcelain", "--untracked-files=no", *sources)
+    except (OSError, subprocess.CalledProcessError):
+        return None
+    return f"{head}+" if changes else head
+
+
+def _git(*words):
+    command = ["git", "-C", str(chapters.book().parent), *words]
+    done = subprocess.run(command, capture_output=True, text=True, check=True)
+    return done.stdout.strip()
+
+
+def _device(wanted):
+    import torch
+
+    from kdlib import devices
+
+    device = devices.pick_device(wanted)
+    if device.type == "cuda":
+        return torch.cuda.get_device_name(device)
+    return device.type
+
+
+def _seconds_before(sweeps):
+    """The seconds of the rows that were there before the run."""
+    # A row is known by its key when it is first asked for: one that is found later may
+    # be one that this run made.
+    seconds = {}
+    for sweep in sweeps:
+        for key, value in sweep["found"].items():
+            seconds.setdefault(key, value)
+    return sum(seconds.values())
+
+
+def _lost(sweeps):
+    """The sweeps that lost rows, each once however often it was asked for."""
+    lost = []
+    for sweep in sweeps:
+        one = {name: sweep[name] for name in ("store", "asked", "failed")}
+        if one["failed"] and one not in lost:
+            lost.append(one)
+    return lost
+
+
+def _data(sweeps):
+    """Name and checksum of the data set that the sweeps name, or of several of them."""
+    sources = []
+    for sweep in sweeps:
+        if sweep["source"] and sweep["source"] not in sources:
+            sources.append(sweep["source"])
+    if not sources:
+        return None
+    return {
+        "name": " and ".join(source["name"] for source in sources),
+        "checksum": " and ".join(source["checksum"] for source in sources),
+    }
