@@ -3,7 +3,9 @@
 import base64
 import copy
 import re
+import shutil
 
+import nbformat
 import pytest
 from nbformat.v4 import (
     new_code_cell,
@@ -13,7 +15,7 @@ from nbformat.v4 import (
     new_raw_cell,
 )
 
-from companion.press import chapters, origins, pages
+from companion.press import chapters, execution, origins, pages, site
 
 PARAMETERS = """:tags: [parameters]
 ratios = [1.0, 0.5]  # soft ratios; each in (0, 1]
@@ -186,3 +188,88 @@ def test_every_room_of_a_drawer_is_on_the_api_page():
     faces = {room for room in told if (root / room.replace(".", "/")).is_dir()}
     behind = {room for room in rooms if room.rpartition(".")[0] in faces}  # documented by the face of their folder
     assert told - faces <= rooms <= told | behind
+
+
+@pytest.mark.parametrize(
+    ("cells", "reaches"),
+    [
+        (['rows = f(sweeps.store("a"))', "frame = tidy(rows)", "draw(frame)"], True),
+        (['rows = f(sweeps.store("b"))', "frame = tidy(rows)", "draw(frame)"], False),
+        (["rows = f(sweeps.store(name))", "draw(rows)"], True),
+        (['rows = f(sweeps.store("a"))', "rows = 1", "draw(rows)"], False),
+        (['rows = f(sweeps.store("a"))', "rows = rows + 1", "draw(rows)"], True),
+        (['rows = f(sweeps.store("a"))', "if rows:\n    rows = 1", "draw(rows)"], True),
+        (['new = f(sweeps.store("a"))', "frame = g()", 'frame["new"] = new', "draw(frame)"], True),
+        (['new = f(sweeps.store("a"))', "all = []", "for row in new:\n    all.append(row)", "draw(all)"], True),
+        (['axis = f(sweeps.store("a"))', "for axis in axes:\n    draw(axis)"], False),
+        (['row = f(sweeps.store("a"))', "draw([row for row in others])"], False),
+        (['rows = f(sweeps.store("a"))', "def g(x):\n    return rows[x]", "draw(g(1))"], True),
+        (['x = f(sweeps.store("a"))', "def g(x):\n    return x", "draw(g(1))"], False),
+        (['total = f(sweeps.store("a"))', "total += 1", "draw(total)"], True),
+        (["from companion import sweeps", 'sweeps.run_sweep(1, store=sweeps.store("a"))', "sweeps.grid()"], False),
+        (["%time x", 'rows = f(sweeps.store("a"))\n!ls', "draw(rows)"], True),
+    ],
+)
+def test_a_cell_rests_on_the_stores_behind_the_names_that_it_reads(cells, reaches):
+    assert origins.rests_on_store(cells, "a") == reaches
+
+
+LOST = {
+    "store": "01_rows",
+    "asked": 40,
+    "failed": [{"setting": {"width": "8"}, "seed": seed, "error": "ValueError: <no> *way*"} for seed in (3, 4, 7)],
+}
+
+
+def test_a_page_says_which_rows_failed_and_at_what_they_are_missing(executed):
+    executed.metadata["kdlib"]["lost"] = [LOST]
+    executed.cells[4].source = 'risk = sweeps.run_sweep(f, store=sweeps.store("01_rows"))'
+    glued = new_output("display_data", {"text/plain": "3"}, metadata={"scrapbook": {"name": "risk"}})
+    executed.cells.append(new_code_cell('glue("risk", risk)', outputs=[glued]))
+    executed.cells.append(new_code_cell('glue("other", unused)', outputs=[copy.deepcopy(glued)]))
+    page, problems = pages.dress(executed)
+    failed = "3 of 40 rows of 01_rows failed"
+    (problem,) = problems
+    assert problem.startswith(f"01_toy: {failed}; the first, width=8, seed=3: ValueError: <no> *way*")
+    assert "KDLIB_RETRY=1 kdlib execute 01_toy --profile smoke" in problem
+    head = page.cells[0].source
+    assert head.index("kd-head") < head.index(failed) < head.index("Source: nowhere.")
+    assert "ValueError: &lt;no&gt; *way*" in head
+    notes = [cell.source for cell in page.cells if cell.id.startswith("lost-")]
+    assert len(notes) == 2 and all(failed in note for note in notes)
+    assert "are not in this figure." in notes[0] and "the numbers that the text takes from here." in notes[1]
+    executed.metadata["kdlib"]["lost"] = [LOST | {"store": "01_others"}]
+    page, problems = pages.dress(executed)
+    assert len(problems) == 1 and not [cell for cell in page.cells if cell.id.startswith("lost-")]
+
+
+def test_a_row_that_fails_in_a_real_chapter_is_told_on_its_page_and_stops_the_build(tmp_path, monkeypatch):
+    """One of chapter 01b's rows fails at the smoke profile."""
+    name = "01b_one_dimension"
+    shutil.copytree(chapters.book(), tmp_path / "book")
+    for file in ("_config.yml", "_toc.yml"):
+        shutil.copy(chapters.book().parent / file, tmp_path)
+    monkeypatch.setenv("KDLIB_BOOK", str(tmp_path / "book"))
+    monkeypatch.chdir(tmp_path)
+    path = tmp_path / "book" / f"{name}.md"
+    text = path.read_text(encoding="utf-8")
+    planted = r'\1    if seed == 1:\n        raise ArithmeticError("planted")\n'
+    text, times = re.subn(r"^(def \w+\(seed\b[^)]*\):\n)", planted, text, flags=re.M)
+    assert times == 1
+    path.write_text(text, encoding="utf-8")
+    done = execution.execute(name, tmp_path / "executed", profile="smoke")
+    executed = nbformat.read(done, as_version=4)
+    (sweep,) = executed.metadata["kdlib"]["lost"]
+    assert (sweep["asked"], sweep["failed"][0]["seed"]) == (2, 1)
+    page, problems = pages.dress(executed)
+    failed = f"1 of 2 rows of {sweep['store']} failed"
+    assert failed in page.cells[0].source and "ArithmeticError: planted" in page.cells[0].source
+    notes = [i for i, cell in enumerate(page.cells) if cell.id.startswith("lost-") and failed in cell.source]
+    figures = [i for i in notes if "not in this figure" in page.cells[i].source]
+    verdicts = [i for i in notes if "these verdicts" in page.cells[i].source]
+    assert figures and verdicts
+    drawers = [i for i, cell in enumerate(page.cells) if cell.id.startswith("drawer-")]
+    assert len(figures) < len(drawers), "the figure on label smoothing rests on no row"
+    with pytest.raises(site.BuildFailed, match=f"{failed}.*ArithmeticError: planted"):
+        site.build(tmp_path / "executed", tmp_path / "html", chapter_names=[name])
+    assert not (tmp_path / "html").exists()
