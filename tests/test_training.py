@@ -9,7 +9,7 @@ import torch.nn.functional as F
 
 import references
 from kdlib import devices, losses, models, pixels, training
-from kdlib.training import loops
+from kdlib.training import loops, prediction
 
 DEVICES = ["cpu", "cuda"] if torch.cuda.is_available() else ["cpu"]
 
@@ -124,7 +124,7 @@ def test_patience_keeps_the_best_pass_and_stops_after_it(monkeypatch):
         right = round(10 * (1 - next(told)))
         return F.one_hot(torch.where(torch.arange(10) < right, y[30:], (y[30:] + 1) % 10), 10).float()
 
-    monkeypatch.setattr(loops, "predict", predict)
+    monkeypatch.setattr(prediction, "predict", predict)
     errors = training.fit_patiently(model, x[:30], (y[:30],), cross_entropy, (x[30:], y[30:]), epochs=9, patience=2,
                                     batch_size=16, learning_rate=1e-2, generator=seeded(1))
     assert errors == pytest.approx([0.4, 0.2, 0.3, 0.2])

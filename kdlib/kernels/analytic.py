@@ -12,29 +12,39 @@ def ntk(x1, x2=None, *, depth, activation="relu", sigma_w=1.0, sigma_b=1.0):
 
     .. math::
         \Theta^1 = K^1, \qquad
-        \Theta^{l+1}(x, x') = K^{l+1}(x, x') + \sigma_W^2\, \Theta^l(x, x')\, E[g'(u)\, g'(u')], \qquad
+        \Theta^{l+1}(x, x') =
+            K^{l+1}(x, x') + \sigma_W^2\, \Theta^l(x, x')\, E[g'(u)\, g'(u')], \qquad
         (u, u') \sim N(0, K^l)
 
-    with the K of :func:`nngp`. It is the limit of :func:`empirical_ntk` of ``models.NTKMLP``: no factor sqrt(2) with
-    ReLU, and the biases count. Weights are in NTK parametrisation, where every layer contributes at any width.
+    with the K of :func:`nngp`. It is the limit of :func:`empirical_ntk` of
+    ``models.NTKMLP``: no factor sqrt(2) with ReLU, and the biases count. Weights are in
+    NTK parametrisation, where every layer contributes at any width.
 
     Args:
         x1: inputs ``(n1, d)``, float32 or float64; float64 inside in either case.
-        x2: inputs ``(n2, d)`` of the same dtype and device; ``x1`` if not given, and then half of the work.
+        x2: inputs ``(n2, d)`` of the same dtype and device; ``x1`` if not given, and
+            then half of the work.
         depth: number of hidden layers L, at least 1.
         activation: ``relu`` or ``erf``.
         sigma_w: scale of the weights, > 0.
         sigma_b: scale of the biases, >= 0.
 
     Returns:
-        :math:`\Theta^{L+1}`, ``(n1, n2)``, without a graph for gradients; the memory beside it is the inputs' in
-        float64 and a few tiles'.
+        :math:`\Theta^{L+1}`, ``(n1, n2)``, without a graph for gradients. Beside it the
+        memory holds the inputs in float64 and a few tiles.
 
     Raises:
-        ValueError: inputs that are not two finite float matrices alike, a depth below 1, an unknown activation or a
-            scale out of range.
+        ValueError: inputs that are not two finite float matrices alike, a depth below
+            1, an unknown activation or a scale out of range.
 
-    Source: Jacot et al. 2018, Theorem 1; Ji & Zhu 2020, Section 2, Eq. 1 for the scales.
+    Example:
+        >>> from kdlib import kernels
+        >>> kernels.ntk(torch.eye(2), depth=1)
+        tensor([[2.5000, 1.9102],
+                [1.9102, 2.5000]])
+
+    Source: Jacot et al. 2018, Theorem 1; Ji & Zhu 2020, Section 2, Eq. 1 for the
+    scales.
     """
     _check(x1, x1 if x2 is None else x2, depth, activation, sigma_w, sigma_b)
     x2 = None if x2 is None else x2.detach()
@@ -44,26 +54,44 @@ def ntk(x1, x2=None, *, depth, activation="relu", sigma_w=1.0, sigma_b=1.0):
 
 
 def nngp(x1, x2=None, *, depth, activation="relu", sigma_w=1.0, sigma_b=1.0):
-    r"""The covariance of the fully connected network's output at its random start, at infinite width.
+    r"""The covariance of the network's output at its random start, at infinite width.
 
     .. math::
         K^1(x, x') = \sigma_b^2 + \sigma_W^2\, x^\top x' / d, \qquad
-        K^{l+1}(x, x') = \sigma_b^2 + \sigma_W^2\, E[g(u)\, g(u')], \qquad (u, u') \sim N(0, K^l)
+        K^{l+1}(x, x') = \sigma_b^2 + \sigma_W^2\, E[g(u)\, g(u')], \qquad
+        (u, u') \sim N(0, K^l)
 
-    With :math:`\theta` the angle between the inputs' features at layer l the expectation is
-    :math:`\sqrt{K^l(x, x) K^l(x', x')}\, (\sin\theta + (\pi - \theta) \cos\theta) / 2\pi` for ReLU and
-    :math:`\tfrac{2}{\pi} \arcsin (2 K^l(x, x') / \sqrt{(1 + 2 K^l(x, x)) (1 + 2 K^l(x', x'))})` for erf.
+    With :math:`\theta` the angle between the inputs' features at layer l the
+    expectation is :math:`\sqrt{K^l(x, x) K^l(x', x')}\,
+    (\sin\theta + (\pi - \theta) \cos\theta) / 2\pi` for ReLU and
+    :math:`\tfrac{2}{\pi} \arcsin (2 K^l(x, x') /
+    \sqrt{(1 + 2 K^l(x, x)) (1 + 2 K^l(x', x'))})` for erf.
 
     Args:
-        x1, x2, depth, activation, sigma_w, sigma_b: as :func:`ntk`.
+        x1: inputs ``(n1, d)``, float32 or float64; float64 inside in either case.
+        x2: inputs ``(n2, d)`` of the same dtype and device; ``x1`` if not given, and
+            then half of the work.
+        depth: number of hidden layers L, at least 1.
+        activation: ``relu`` or ``erf``.
+        sigma_w: scale of the weights, > 0.
+        sigma_b: scale of the biases, >= 0.
 
     Returns:
-        :math:`K^{L+1}`, ``(n1, n2)``, the law of z0 = f(x; w0): N(0, K).
+        :math:`K^{L+1}`, ``(n1, n2)``, without a graph for gradients. The output at the
+        start, z0 = f(x; w0), has the law N(0, K).
 
     Raises:
-        ValueError: as :func:`ntk`.
+        ValueError: inputs that are not two finite float matrices alike, a depth below
+            1, an unknown activation or a scale out of range.
 
-    Source: Cho & Saul 2009, Eq. 6 (ReLU); Williams 1997, Eq. 11 (erf); Lee et al. 2018, Eq. 5.
+    Example:
+        >>> from kdlib import kernels
+        >>> kernels.nngp(torch.eye(2), depth=1)
+        tensor([[1.7500, 1.5441],
+                [1.5441, 1.7500]])
+
+    Source: Cho & Saul 2009, Eq. 6 (ReLU); Williams 1997, Eq. 11 (erf); Lee et al. 2018,
+    Eq. 5.
     """
     _check(x1, x1 if x2 is None else x2, depth, activation, sigma_w, sigma_b)
     x2 = None if x2 is None else x2.detach()
@@ -73,13 +101,19 @@ def nngp(x1, x2=None, *, depth, activation="relu", sigma_w=1.0, sigma_b=1.0):
 
 
 def ntk_diagonal(x, *, depth, activation="relu", sigma_w=1.0, sigma_b=1.0):
-    r"""The diagonal :math:`\Theta(x, x)` of :func:`ntk`, the squared norm of the features :math:`\phi(x)`.
+    r"""The diagonal :math:`\Theta(x, x)` of :func:`ntk`, without the matrix.
+
+    It is the squared norm of the features :math:`\phi(x)`.
 
     Args:
-        x: inputs ``(n, d)``; the others as :func:`ntk`.
+        x: inputs ``(n, d)``, float32 or float64.
+        depth: number of hidden layers L, at least 1.
+        activation: ``relu`` or ``erf``.
+        sigma_w: scale of the weights, > 0.
+        sigma_b: scale of the biases, >= 0.
 
     Returns:
-        ``(n,)``, without the matrix.
+        ``(n,)``.
 
     Raises:
         ValueError: as :func:`ntk`.
@@ -91,13 +125,19 @@ def ntk_diagonal(x, *, depth, activation="relu", sigma_w=1.0, sigma_b=1.0):
 
 
 def nngp_diagonal(x, *, depth, activation="relu", sigma_w=1.0, sigma_b=1.0):
-    r"""The diagonal :math:`K(x, x)` of :func:`nngp`, the variance of the output at the random start.
+    r"""The diagonal :math:`K(x, x)` of :func:`nngp`, without the matrix.
+
+    It is the variance of the output at the random start.
 
     Args:
-        x: inputs ``(n, d)``; the others as :func:`ntk`.
+        x: inputs ``(n, d)``, float32 or float64.
+        depth: number of hidden layers L, at least 1.
+        activation: ``relu`` or ``erf``.
+        sigma_w: scale of the weights, > 0.
+        sigma_b: scale of the biases, >= 0.
 
     Returns:
-        ``(n,)``, without the matrix.
+        ``(n,)``.
 
     Raises:
         ValueError: as :func:`ntk`.
@@ -111,20 +151,14 @@ def nngp_diagonal(x, *, depth, activation="relu", sigma_w=1.0, sigma_b=1.0):
 
 
 def _check(x1, x2, depth, activation, sigma_w, sigma_b):
-    for name, x in (("x1", x1), ("x2", x2)):
-        if (
-            x.ndim != 2
-            or x.dtype not in (torch.float32, torch.float64)
-            or not x.isfinite().all()
-        ):
-            raise ValueError(
-                f"{name} must be a finite float32 or float64 matrix (n, d), got "
-                f"{tuple(x.shape)} of {x.dtype}, largest {x.abs().max() if x.numel() else 0}"
-            )
+    """Raise ValueError where an argument breaks a rule of :func:`ntk`."""
+    _check_inputs(x1, "x1")
+    _check_inputs(x2, "x2")
     if x1.shape[1] != x2.shape[1] or x1.dtype != x2.dtype or x1.device != x2.device:
         raise ValueError(
-            f"x1 and x2 must agree in d, dtype and device, got {tuple(x1.shape)} {x1.dtype} "
-            f"{x1.device} and {tuple(x2.shape)} {x2.dtype} {x2.device}"
+            "x1 and x2 must agree in d, dtype and device, got "
+            f"{tuple(x1.shape)} {x1.dtype} {x1.device} and "
+            f"{tuple(x2.shape)} {x2.dtype} {x2.device}"
         )
     if depth < 1 or depth != int(depth):
         raise ValueError(
@@ -136,5 +170,17 @@ def _check(x1, x2, depth, activation, sigma_w, sigma_b):
         )
     if not (0 < sigma_w < math.inf and 0 <= sigma_b < math.inf):
         raise ValueError(
-            f"sigma_w must be > 0 and sigma_b >= 0, both finite, got {sigma_w} and {sigma_b}"
+            "sigma_w must be > 0 and sigma_b >= 0, both finite, got "
+            f"{sigma_w} and {sigma_b}"
+        )
+
+
+def _check_inputs(x, name):
+    """Raise ValueError where inputs are no finite float matrix."""
+    is_matrix = x.ndim == 2 and x.dtype in (torch.float32, torch.float64)
+    if not is_matrix or not x.isfinite().all():
+        largest = x.abs().max() if x.numel() else 0
+        raise ValueError(
+            f"{name} must be a finite float32 or float64 matrix (n, d), got "
+            f"{tuple(x.shape)} of {x.dtype}, largest {largest}"
         )

@@ -4,53 +4,41 @@ import warnings
 
 import torch
 
-BLOCK = 384  # columns of one step of the Cholesky factorisation: large enough for BLAS, small beside n
+# Columns of one step of the Cholesky factorisation: large enough for BLAS, small beside
+# n.
+BLOCK = 384
 
 
 def cholesky(gram, *, in_place=False):
     r"""The lower Cholesky factor L, :math:`L L^\top = K`, in float64.
 
-    A pivot is the squared distance of an input's feature from the span of those before it. At most
-    :math:`10 \sqrt n\, \epsilon K_{jj}` it is rounding, and 1 / pivot would enter every solve: the kernel is then not
-    positive definite to rounding. If inputs are duplicates for the kernel (correlation ±1 to rounding), an error names
-    them. If none are (smooth kernels run out of digits), :math:`K + j\, \mathrm{diag}(K)` is factored instead, with
-    the smallest jitter j under 0.01 of 10, 100, 1000 times the rounding that works, and a RuntimeWarning reports it.
+    A pivot is the squared distance of an input's feature from the span of those before
+    it. At most :math:`10 \sqrt n\, \epsilon K_{jj}` it is rounding, and 1 / pivot would
+    enter every solve: the kernel is then not positive definite to rounding. If inputs
+    are duplicates for the kernel (correlation ±1 to rounding), an error names them. If
+    none are (smooth kernels run out of digits), :math:`K + j\, \mathrm{diag}(K)` is
+    factored instead, with the smallest jitter j under 0.01 of 10, 100, 1000 times the
+    rounding that works, and a RuntimeWarning reports it.
 
     Args:
-        gram: symmetric positive definite, ``(n, n)``; float64, or float32, whose rounding is then the measure.
-        in_place: write L over ``gram``, which must be float64: there is no second n × n matrix. After an error
-            ``gram`` is what it was.
+        gram: symmetric positive definite, ``(n, n)``; float64, or float32, whose
+            rounding is then the measure.
+        in_place: write L over ``gram``, which must be float64: there is no second n × n
+            matrix. After an error ``gram`` is what it was.
 
     Returns:
-        L, ``(n, n)``, float64, with zeros above the diagonal; its leading blocks are the factors of the leading blocks
-        of ``gram``.
+        L, ``(n, n)``, float64, with zeros above the diagonal; its leading blocks are
+        the factors of the leading blocks of ``gram``.
 
     Raises:
-        ValueError: not a square float matrix, not finite, a diagonal entry that is not positive, duplicate inputs
-            (named), or no factor even with the largest jitter.
+        ValueError: not a square float matrix, not finite, a diagonal entry that is not
+            positive, duplicate inputs (named), or no factor even with the largest
+            jitter.
 
     Source: Golub & Van Loan 2013, Section 4.2.
     """
-    if (
-        gram.ndim != 2
-        or gram.shape[0] != gram.shape[1]
-        or gram.dtype not in (torch.float32, torch.float64)
-    ):
-        raise ValueError(
-            f"gram must be a square float32 or float64 matrix, got {tuple(gram.shape)} of {gram.dtype}"
-        )
-    if in_place and gram.dtype != torch.float64:
-        raise ValueError(
-            f"gram must be float64 to be overwritten in place, got {gram.dtype}"
-        )
+    _check(gram, in_place)
     diagonal = gram.detach().diagonal().double().clone()
-    if not gram.sum().isfinite():
-        raise ValueError(f"gram must be finite, got a sum of {gram.sum()}")
-    if not (diagonal > 0).all():
-        worst = int(diagonal.argmin())
-        raise ValueError(
-            f"gram must have a positive diagonal, got {float(diagonal[worst]):g} at input {worst}"
-        )
     rounding = 10 * len(gram) ** 0.5 * torch.finfo(gram.dtype).eps
     L = gram.detach() if in_place else gram.detach().to(torch.float64, copy=True)
     failed = _factor_lower(L, rounding * diagonal)
@@ -58,39 +46,74 @@ def cholesky(gram, *, in_place=False):
         return L.tril_()
     _restore(L, diagonal)
     _name_duplicates(L, rounding)
-    for jitter in (
-        rounding * factor for factor in (10, 100, 1000) if rounding * factor < 0.01
-    ):
+    for times in (10, 100, 1000):
+        if rounding * times >= 0.01:
+            break
+        jitter = rounding * times
         L.diagonal().mul_(1 + jitter)
         if _factor_lower(L, rounding * diagonal) is None:
             warnings.warn(
-                f"the kernel is not positive definite to rounding, first at input {failed} of {len(L)}; "
-                f"its diagonal was multiplied by 1 + {jitter:.1e}",
+                "the kernel is not positive definite to rounding, first at input "
+                f"{failed} of {len(L)}; its diagonal was multiplied by 1 + "
+                f"{jitter:.1e}",
                 RuntimeWarning,
                 stacklevel=2,
             )
             return L.tril_()
         _restore(L, diagonal)
     raise ValueError(
-        f"gram must be positive definite, got a pivot that is not positive at input {failed}, "
-        f"with a jitter of {jitter:.1e} too"
+        "gram must be positive definite, got a pivot that is not positive at input "
+        f"{failed}, with a jitter of {jitter:.1e} too"
     )
 
 
+def _check(gram, in_place):
+    """Raise ValueError where ``gram`` breaks a rule that needs no factor to see."""
+    is_float = gram.dtype in (torch.float32, torch.float64)
+    if gram.ndim != 2 or gram.shape[0] != gram.shape[1] or not is_float:
+        raise ValueError(
+            "gram must be a square float32 or float64 matrix, got "
+            f"{tuple(gram.shape)} of {gram.dtype}"
+        )
+    if in_place and gram.dtype != torch.float64:
+        raise ValueError(
+            f"gram must be float64 to be overwritten in place, got {gram.dtype}"
+        )
+    if not gram.sum().isfinite():
+        raise ValueError(f"gram must be finite, got a sum of {gram.sum()}")
+    diagonal = gram.detach().diagonal().double()
+    if not (diagonal > 0).all():
+        worst = int(diagonal.argmin())
+        raise ValueError(
+            f"gram must have a positive diagonal, got {float(diagonal[worst]):g} at "
+            f"input {worst}"
+        )
+
+
 def _factor_lower(K, least):
-    """Cholesky in the lower triangle, the strict upper one untouched; None, or the first pivot not above ``least``."""
+    """Factor in the lower triangle, block by block; the strict upper one stays.
+
+    Args:
+        K: symmetric matrix ``(n, n)``, overwritten.
+        least: ``(n,)``; a pivot must be above it.
+
+    Returns:
+        None, or the position of the first pivot that is too small.
+    """
     for start in range(0, len(K), BLOCK):
-        panel, size = K[start:, start : start + BLOCK], min(BLOCK, len(K) - start)
+        panel = K[start:, start : start + BLOCK]
+        size = min(BLOCK, len(K) - start)
         upper = panel[:size].triu(1)
         panel.addmm_(K[start:, :start], K[start : start + size, :start].T, alpha=-1)
-        L, info = torch.linalg.cholesky_ex(
-            panel[:size]
-        )  # info counts from 1, and 0 is success
+        # info counts from 1, and 0 is success.
+        L, info = torch.linalg.cholesky_ex(panel[:size])
         panel[:size] = L + upper
         done = int(info) - 1 if info else size
         low = L.diagonal()[:done].square() <= least[start : start + done]
-        if info or low.any():
-            return start + (int(low.nonzero()[0]) if low.any() else done)
+        if low.any():
+            return start + int(low.nonzero()[0])
+        if info:
+            return start + done
         panel[size:] = torch.linalg.solve_triangular(
             L.T, panel[size:], upper=True, left=False
         )
@@ -98,18 +121,17 @@ def _factor_lower(K, least):
 
 
 def _restore(K, diagonal):
-    """The symmetric matrix again, from its strict upper triangle and its diagonal."""
+    """Make K symmetric again, from its strict upper triangle and its diagonal."""
     for start in range(0, len(K), BLOCK):
-        block = K[start : start + BLOCK, start : start + BLOCK]
+        stop = start + BLOCK
+        block = K[start:stop, start:stop]
         block.copy_(block.triu(1) + block.triu(1).T)
-        K[start + BLOCK :, start : start + BLOCK] = K[
-            start : start + BLOCK, start + BLOCK :
-        ].T
+        K[stop:, start:stop] = K[start:stop, stop:].T
     K.diagonal().copy_(diagonal)
 
 
 def _name_duplicates(K, rounding):
-    """An error that names the pairs of inputs whose correlation in the kernel is ±1 to rounding, if there are any."""
+    """Name inputs whose correlation is ±1 to rounding, in a ValueError."""
     pairs = []
     for start in range(0, len(K), BLOCK):
         rows = K[start : start + BLOCK, start:]
@@ -117,8 +139,10 @@ def _name_duplicates(K, rounding):
         same = (rows.square() - most).abs() <= rounding * most
         pairs += (same.triu(1).nonzero() + start).tolist()
     if pairs:
-        more = f" and {len(pairs) - 5} more pairs" if len(pairs) > 5 else ""
-        named = ", ".join(f"{i} and {j}" for i, j in pairs[:5]) + more
+        named = ", ".join(f"{i} and {j}" for i, j in pairs[:5])
+        if len(pairs) > 5:
+            named += f" and {len(pairs) - 5} more pairs"
         raise ValueError(
-            f"inputs must differ for the kernel, got duplicates {named} (counted from 0): drop one each"
+            f"inputs must differ for the kernel, got duplicates {named} (counted from "
+            "0): drop one each"
         )

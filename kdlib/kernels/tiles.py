@@ -1,242 +1,480 @@
-"""The arithmetic of the analytic kernels, tile by tile and layer by layer; :mod:`kdlib.kernels.analytic` says what it means.
+r"""The arithmetic of the analytic kernels, tile by tile and layer by layer.
 
-A kernel is carried from layer to layer as the cosine between two inputs' features, and the cosine as D = 1 - cos and
-S = 1 + cos, which keep their digits where features nearly coincide or oppose: the arccosine of a rounded cosine would
-lose half of them. The tangent kernel is carried as T, divided by both norms. All of it happens in place in square
-tiles that stay in the cache, and a symmetric matrix is computed once and mirrored.
+:mod:`kdlib.kernels.analytic` says what is computed. A kernel goes from layer to layer
+as the angle :math:`\theta` between two inputs' features, in three forms that are kept
+side by side: the versine :math:`D = 1 - \cos\theta`, the cosine and
+:math:`\sin^2\theta`. The versine keeps its digits where features nearly coincide and
+:math:`\sin^2\theta` also where they nearly oppose; the arccosine of a rounded cosine
+would lose half of them. The tangent kernel is kept as T, divided by both norms.
+
+Each thread computes square tiles in five buffers that stay in the processor's cache,
+and a symmetric matrix is computed once and mirrored. A step that puts another quantity
+into a buffer also gives it another name, and the tables in ``_relu_layer`` and
+``_erf_layer`` show line by line what each buffer holds.
 """
 
 import contextlib
 import math
 import mmap
 from concurrent.futures import ThreadPoolExecutor
+from typing import NamedTuple
 
 import torch
 
-SIDES = {
-    "cpu": 256,
-    "cuda": 4096,
-}  # of a tile; a thread has five float64 buffers of it: 2.6 MB and 0.7 GB
-CLOSE = 1e-6  # D and S under this fraction of their range have lost too many digits to the matrix product
-TINY = 1e-300  # for sin^2, so that its root exists; an angle of 1e-150 is as good as 0
+# Side of a tile. A thread has five float64 buffers of this size: 2.6 MB and 0.7 GB.
+SIDES = {"cpu": 256, "cuda": 4096}
+
+# D and 2 - D below this fraction of their range have lost too many digits to the matrix
+# product.
+CLOSE = 1e-6
+
+# For sin^2, so that its root exists; an angle of 1e-150 is as good as 0.
+TINY = 1e-300
+
+
+class Block(NamedTuple):
+    """Some neighbouring inputs, at most a tile's side of them.
+
+    Attributes:
+        place: the slice of the inputs.
+        units: unit vectors of the inputs with their bias, less the centre,
+            ``(b, d+1)``.
+        halves: half the squared norms of ``units``, ``(b, 1)``.
+        norms: norms of the features after the last layer, ``(b, 1)``.
+        layers: the vectors ``(b, 1)`` that each layer needs, a tuple a layer.
+    """
+
+    place: slice
+    units: torch.Tensor
+    halves: torch.Tensor
+    norms: torch.Tensor
+    layers: list
+
+
+class Tile(NamedTuple):
+    """What is known of the pairs of two blocks between two layers; each ``(b1, b2)``.
+
+    Attributes:
+        versine: D = 1 - cos of the angle between the features.
+        cosine: 1 - D.
+        sine_squared: D (2 - D).
+        spare: nothing; a layer writes what it needs for a while.
+        tangent: T, the tangent kernel divided by both norms; None for the NNGP.
+    """
+
+    versine: torch.Tensor
+    cosine: torch.Tensor
+    sine_squared: torch.Tensor
+    spare: torch.Tensor
+    tangent: torch.Tensor | None
 
 
 def matrix(x1, x2, depth, activation, sigma_w, sigma_b, *, tangent):
-    """The kernel between ``(n1, d)`` and ``(n2, d)``; of ``x1`` with itself if ``x2`` is None."""
+    """The kernel between ``(n1, d)`` and ``(n2, d)``, checked arguments assumed.
+
+    Args:
+        x1: inputs ``(n1, d)``.
+        x2: inputs ``(n2, d)``; None for the kernel of ``x1`` with itself.
+        depth: number of hidden layers.
+        activation: a name in ``LAYERS``.
+        sigma_w: scale of the weights.
+        sigma_b: scale of the biases.
+        tangent: True for the NTK, False for the NNGP.
+
+    Returns:
+        ``(n1, n2)``, dtype and device of ``x1``.
+    """
     side = SIDES.get(x1.device.type, SIDES["cuda"])
     setting = depth, activation, sigma_w, sigma_b
+    symmetric = x2 is None
     left, centre = _blocks(x1, *setting, side)
-    right = left if x2 is None else _blocks(x2, *setting, side, centre)[0]
-    out = _empty(x1, len(x1), len(x1 if x2 is None else x2))
-    pairs = [
-        (i, j)
-        for i in range(len(left))
-        for j in range(i if x2 is None else 0, len(right))
-    ]
-    threads = torch.get_num_threads() if x1.device.type == "cpu" else 1
+    right = left if symmetric else _blocks(x2, *setting, side, centre)[0]
+    out = _empty(x1, len(x1), len(x1 if symmetric else x2))
+    largest = min(side, out.shape[0]) * min(side, out.shape[1])
+    layer = LAYERS[activation][1]
 
-    def work(share):
-        buffers = out.new_empty(
-            5, min(side, out.shape[0]) * min(side, out.shape[1]), dtype=torch.float64
-        )
-        for i, j in share:
-            (here, rows), (there, columns), twin = (
-                left[i],
-                right[j],
-                x2 is None and i == j,
-            )
-            tile = _tile(
-                rows, columns, twin, centre, LAYERS[activation][1], buffers, tangent
-            )
-            if twin:  # the same to the last bit on both sides of the diagonal
+    def fill(pairs):
+        """Write the tiles of some pairs of blocks into the result."""
+        buffers = out.new_empty(5, largest, dtype=torch.float64)
+        for i, j in pairs:
+            here, there = left[i].place, right[j].place
+            twin = symmetric and i == j
+            tile = _tile(left[i], right[j], twin, centre, layer, buffers, tangent)
+            if twin:
+                # The same to the last bit on both sides of the diagonal.
                 tile = tile.triu_().add_(tile.triu(1).T)
             out[here, there] = tile
-            if x2 is None and not twin:
+            if symmetric and not twin:
                 out[there, here] = tile.T
 
-    def work_alone(share):
-        torch.set_num_threads(
-            1
-        )  # of this thread: inside a tile they would wait for one another at every operation
-        try:
-            work(share)
-        finally:
-            torch.set_num_threads(threads)  # what threads that start later take over
-
-    if threads == 1 or len(pairs) == 1:
-        work(pairs)
-    else:
-        with ThreadPoolExecutor(threads) as pool:
-            list(pool.map(work_alone, [pairs[k::threads] for k in range(threads)]))
+    pairs = []
+    for i in range(len(left)):
+        first = i if symmetric else 0
+        pairs.extend((i, j) for j in range(first, len(right)))
+    _share(fill, pairs, torch.get_num_threads() if x1.device.type == "cpu" else 1)
     return out
 
 
 def diagonal(x, depth, activation, sigma_w, sigma_b, *, tangent):
-    """The kernel of each of the inputs ``(n, d)`` with itself, ``(n,)``."""
-    norm, layers = _layers(
-        _features(x, sigma_w, sigma_b)[1], depth, activation, sigma_w, sigma_b
-    )
-    T = torch.ones_like(norm)
-    for share, _ in layers if tangent else []:
-        T = 1 + share * T
-    return (T * norm.square()).flatten().to(x.dtype)
+    """The kernel of each of the inputs ``(n, d)`` with itself, without the matrix.
+
+    Args:
+        x: inputs ``(n, d)``.
+        depth: number of hidden layers.
+        activation: a name in ``LAYERS``.
+        sigma_w: scale of the weights.
+        sigma_b: scale of the biases.
+        tangent: True for the NTK, False for the NNGP.
+
+    Returns:
+        ``(n,)``, dtype and device of ``x``.
+    """
+    _, norms = _features(x, sigma_w, sigma_b)
+    norms, layers = _layers(norms, depth, activation, sigma_w, sigma_b)
+    T = torch.ones_like(norms)
+    if tangent:
+        for kept, _ in layers:
+            T = 1 + kept * T
+    return (T * norms.square()).flatten().to(x.dtype)
+
+
+# ---- memory and threads
+
+
+def _share(fill, pairs, threads):
+    """Call ``fill`` with all pairs, dealt out to threads where there are several."""
+    if threads == 1 or len(pairs) == 1:
+        fill(pairs)
+        return
+
+    def fill_on_one_thread(share):
+        # Torch's own threads would wait for one another at every step inside a tile.
+        torch.set_num_threads(1)
+        try:
+            fill(share)
+        finally:
+            # Threads that start later take this number over.
+            torch.set_num_threads(threads)
+
+    with ThreadPoolExecutor(threads) as pool:
+        shares = [pairs[k::threads] for k in range(threads)]
+        list(pool.map(fill_on_one_thread, shares))
 
 
 def _empty(like, rows, columns):
-    """Memory for a result, in large pages where there are any: touching small ones takes an eighth of the time."""
+    """Memory for a result, on the CPU in large pages where the system has any."""
+    # The first touch of small pages would take an eighth of the time of a whole kernel.
     size = rows * columns * like.element_size()
     if like.device.type != "cpu" or size < 2**22 or not hasattr(mmap, "MADV_HUGEPAGE"):
         return like.new_empty(rows, columns)
     memory = mmap.mmap(-1, size, flags=mmap.MAP_PRIVATE | mmap.MAP_ANONYMOUS)
-    with contextlib.suppress(OSError):  # a kernel without large pages
+    # An operating system without large pages refuses.
+    with contextlib.suppress(OSError):
         memory.madvise(mmap.MADV_HUGEPAGE)
     return torch.frombuffer(memory, dtype=like.dtype).view(rows, columns)
 
 
+# ---- blocks of inputs
+
+
 def _features(x, sigma_w, sigma_b):
-    """The inputs with their bias as unit vectors, and their norms; a zero vector stays zero."""
-    x = torch.cat(
-        [
-            x.new_full((len(x), 1), sigma_b).double(),
-            x.double() * (sigma_w / x.shape[1] ** 0.5),
-        ],
-        dim=1,
-    )
-    norm = x.norm(dim=1, keepdim=True)
-    return x.div_(torch.where(norm > 0, norm, 1)), norm
+    """The inputs with their bias as unit vectors, and their norms.
+
+    Args:
+        x: inputs ``(n, d)``.
+        sigma_w: scale of the weights.
+        sigma_b: scale of the biases.
+
+    Returns:
+        Unit vectors ``(n, d+1)``, where a zero vector stays zero, and norms ``(n, 1)``.
+    """
+    bias = x.new_full((len(x), 1), sigma_b).double()
+    x = torch.cat([bias, x.double() * (sigma_w / x.shape[1] ** 0.5)], dim=1)
+    norms = x.norm(dim=1, keepdim=True)
+    return x.div_(torch.where(norms > 0, norms, 1)), norms
 
 
-def _layers(norm, depth, activation, sigma_w, sigma_b):
-    """The norms after all layers, and for each what its T keeps on the diagonal and the vectors that a tile needs."""
+def _layers(norms, depth, activation, sigma_w, sigma_b):
+    """What the layers do to the norms of some inputs.
+
+    Args:
+        norms: ``(n, 1)``, before the first layer.
+        depth: number of hidden layers.
+        activation: a name in ``LAYERS``.
+        sigma_w: scale of the weights.
+        sigma_b: scale of the biases.
+
+    Returns:
+        The norms after all layers, and a pair for each layer: the factor ``(n, 1)`` of
+        T on the diagonal, and the vectors that the layer of a tile takes.
+    """
+    vectors_of = LAYERS[activation][0]
     layers = []
     for _ in range(depth):
-        norm, share, vectors = LAYERS[activation][0](norm, sigma_w, sigma_b)
-        layers.append((share, vectors))
-    return norm, layers
+        norms, kept, vectors = vectors_of(norms, sigma_w, sigma_b)
+        layers.append((kept, vectors))
+    return norms, layers
 
 
 def _blocks(x, depth, activation, sigma_w, sigma_b, side, centre=None):
-    """For each block of ``side`` inputs its place, and its (units - centre, half their squares, norms, layers)."""
-    units, norm = _features(x, sigma_w, sigma_b)
-    centre = units.mean(dim=0) if centre is None else centre
-    halves = units.sub_(centre).square().sum(dim=1, keepdim=True) / 2
-    norm, layers = _layers(norm, depth, activation, sigma_w, sigma_b)
-    places = [slice(start, start + side) for start in range(0, len(x), side)]
-    return [
-        (
-            at,
-            (
-                units[at],
-                halves[at],
-                norm[at],
-                [[v[at] for v in vectors] for _, vectors in layers],
-            ),
-        )
-        for at in places
-    ], centre
+    """The inputs as blocks of ``side``, and the centre of their unit vectors."""
+    units, norms = _features(x, sigma_w, sigma_b)
+    if centre is None:
+        centre = units.mean(dim=0)
+    units.sub_(centre)
+    halves = units.square().sum(dim=1, keepdim=True) / 2
+    norms, layers = _layers(norms, depth, activation, sigma_w, sigma_b)
+    blocks = []
+    for start in range(0, len(x), side):
+        at = slice(start, start + side)
+        parts = [tuple(vector[at] for vector in vectors) for _, vectors in layers]
+        blocks.append(Block(at, units[at], halves[at], norms[at], parts))
+    return blocks, centre
+
+
+# ---- one tile
 
 
 def _tile(rows, columns, twin, centre, layer, buffers, tangent):
-    """One tile of the kernel, in a buffer; ``twin`` says that its rows are its columns."""
-    (units1, halves1, norm1, layers1), (units2, halves2, norm2, layers2) = rows, columns
-    shape = len(units1), len(units2)
-    D, cos, E, W, T = (buffer[: shape[0] * shape[1]].view(shape) for buffer in buffers)
-    one, T = D.new_ones(()), T if tangent else None
-    torch.addmm(halves2.T, units1, units2.T, alpha=-1, out=D).add_(halves1)
+    """One tile of the kernel, in a buffer; ``twin`` says that rows are columns."""
+    tile = _inputs_tile(rows, columns, twin, centre, buffers, tangent)
+    # torch.sub writes into a buffer only if both operands are tensors.
+    one = tile.versine.new_ones(())
+    for of_rows, of_columns in zip(rows.layers, columns.layers):
+        layer(tile, one, of_rows, [vector.T for vector in of_columns])
+    result = tile.tangent if tangent else tile.cosine
+    return result.mul_(torch.mul(rows.norms, columns.norms.T, out=tile.spare))
+
+
+def _inputs_tile(rows, columns, twin, centre, buffers, tangent):
+    """The tile of the inputs themselves, before the first layer.
+
+    There are three steps: the versine D, which is half the squared distance of two unit
+    vectors; the cosine, 1 - D; and sin^2 = D (2 - D). Pairs that lost their digits in
+    the matrix product are computed again from the vectors, the close ones for D and the
+    opposite ones for sin^2. T is the cosine.
+
+    Args:
+        rows: a :class:`Block`.
+        columns: a :class:`Block`.
+        twin: whether they are one block.
+        centre: what was subtracted from both blocks' unit vectors, ``(d+1,)``.
+        buffers: five vectors, each long enough for the tile.
+        tangent: whether the tile has a T.
+
+    Returns:
+        A :class:`Tile` in the buffers.
+    """
+    shape = len(rows.units), len(columns.units)
+    tile = Tile(*(buffer[: shape[0] * shape[1]].view(shape) for buffer in buffers))
+    if not tangent:
+        tile = tile._replace(tangent=None)
+    largest = _versines(rows, columns, twin, tile.versine)
+    torch.sub(tile.versine.new_ones(()), tile.versine, out=tile.cosine)
+    _sines_squared(rows, columns, centre, largest, tile)
+    if tangent:
+        tile.tangent.copy_(tile.cosine)
+    return tile
+
+
+def _versines(rows, columns, twin, D):
+    r"""Write :math:`D = \frac12 \|u - u'\|^2` for unit vectors u and u'.
+
+    The matrix product gives :math:`\frac12 \|u\|^2 + \frac12 \|u'\|^2 - u \cdot u'`,
+    with u less the centre.
+
+    Args:
+        rows: a :class:`Block`.
+        columns: a :class:`Block`.
+        twin: whether they are one block.
+        D: written, ``(b1, b2)``.
+
+    Returns:
+        The largest D, a float.
+    """
+    torch.addmm(columns.halves.T, rows.units, columns.units.T, alpha=-1, out=D)
+    D.add_(rows.halves)
     if twin:
+        # On the diagonal D is 0 and needs no second look.
         D.fill_diagonal_(1)
     least, most = (float(end) for end in D.aminmax())
-    reach = max(float(halves1.max()), float(halves2.max()))
+    reach = max(float(rows.halves.max()), float(columns.halves.max()))
     if least < CLOSE * reach:
-        for i, j in _pairs(D < CLOSE * reach, units1):
-            D[i, j] = (units1[i] - units2[j]).square().sum(dim=1) / 2
+        for i, j in _pairs(D < CLOSE * reach, rows.units):
+            D[i, j] = (rows.units[i] - columns.units[j]).square().sum(dim=1) / 2
     if twin:
         D.fill_diagonal_(0)
-    torch.sub(one, D, out=cos)
-    torch.addcmul(D, D, cos, out=E)
-    if most > 2 - CLOSE:
-        for i, j in _pairs(D > 2 - CLOSE, units1):
-            E[i, j] = (
-                D[i, j] * (units1[i] + units2[j] + 2 * centre).square().sum(dim=1) / 2
-            )
-    if tangent:
-        T.copy_(cos)
-    for mine, theirs in zip(layers1, layers2):
-        layer(D, cos, E, W, T, one, mine, [v.T for v in theirs])
-    return (T if tangent else cos).mul_(torch.mul(norm1, norm2.T, out=W))
+    return most
+
+
+def _sines_squared(rows, columns, centre, largest, tile):
+    r"""Write :math:`D + D \cos`, and :math:`D \|u + u'\|^2 / 2` for opposite pairs."""
+    D = tile.versine
+    torch.addcmul(D, D, tile.cosine, out=tile.sine_squared)
+    if largest > 2 - CLOSE:
+        for i, j in _pairs(D > 2 - CLOSE, rows.units):
+            both = rows.units[i] + columns.units[j] + 2 * centre
+            tile.sine_squared[i, j] = D[i, j] * both.square().sum(dim=1) / 2
 
 
 def _pairs(where, units):
-    """The places where ``where`` is true, some at a time: vectors of them together are at most 2^20 numbers."""
-    return (pairs.T for pairs in where.nonzero().split(max(1, 2**20 // units.shape[1])))
+    """Index vectors i and j of the places where ``where`` is true, some at a time."""
+    # Their unit vectors together are at most 2^20 numbers.
+    at_a_time = max(1, 2**20 // units.shape[1])
+    for pairs in where.nonzero().split(at_a_time):
+        yield pairs.T
 
 
-def _relu_vectors(norm, sigma_w, sigma_b):
-    """Norm after the layer; t^2, with (s, t) the bias and the weights in it as a unit vector; t, and its half angle."""
-    after = (sigma_b**2 + (sigma_w * norm).square() / 2).sqrt()
-    safe = torch.where(
-        after > 0, after, 1
-    )  # a zero input without a bias: multiplied by its norm, 0, at the end
-    t, s = sigma_w / 2**0.5 * norm / safe, sigma_b / safe
-    half = ((1 + s) / 2).sqrt()
-    return after, t.square(), (t, t / (2 * half), half)
+# ---- one layer
 
 
-def _relu_layer(D, cos, E, W, T, one, rows, columns):
-    """A ReLU layer: cos' = s1 s2 + t1 t2 (sin + (pi - angle) cos) / pi."""
-    (t1, sin1, cos1), (t2, sin2, cos2) = rows, columns
-    E.mul_(
-        torch.rsqrt(E.clamp_min_(TINY), out=W)
-    )  # sin: the root, in less time than by sqrt
-    angle = torch.atan2(
-        E, cos, out=W
-    )  # right to its last digits at 0 and at pi, as D and E are
-    D.sub_(E.addcmul_(angle, cos, value=-1), alpha=1 / math.pi).mul_(
-        torch.mul(t1, t2, out=E)
-    )
+def _relu_vectors(norms, sigma_w, sigma_b):
+    r"""What a ReLU layer does to the norms, and what it needs to know of each input.
+
+    Args:
+        norms: norms of the features before the layer, ``(n, 1)``.
+        sigma_w: scale of the weights.
+        sigma_b: scale of the biases.
+
+    Returns:
+        The norms after the layer; :math:`t^2`, the factor of T on the diagonal; and the
+        tuple :math:`t, \sin(\phi / 2), \cos(\phi / 2)`. Bias and weights have the
+        shares :math:`s = \cos\phi` and :math:`t = \sin\phi` of the norm after the
+        layer.
+    """
+    after = (sigma_b**2 + (sigma_w * norms).square() / 2).sqrt()
+    # A zero input without a bias: all is multiplied by its norm, 0, at the end.
+    safe = torch.where(after > 0, after, 1)
+    t = sigma_w / 2**0.5 * norms / safe
+    s = sigma_b / safe
+    cosine_half = ((1 + s) / 2).sqrt()
+    sine_half = t / (2 * cosine_half)
+    return after, t.square(), (t, sine_half, cosine_half)
+
+
+def _relu_layer(tile, one, rows, columns):
+    r"""Take a tile through a ReLU layer, in place.
+
+    .. math:: \cos\theta' = s_1 s_2 + t_1 t_2\, M, \qquad
+              M = \tfrac1\pi (\sin\theta + (\pi - \theta) \cos\theta)
+
+    and with s and t the cosine and sine of :math:`\phi`
+
+    .. math:: 1 - \cos\theta' = t_1 t_2 (1 - M) + 2 \sin^2 \tfrac{\phi_1 - \phi_2}2,
+              \qquad T' = \cos\theta' + t_1 t_2 (1 - \theta / \pi)\, T
+
+    A line of the table is a step of the code; an empty place holds what is above it and
+    a dash what nobody reads again::
+
+        versine            cosine   sine_squared       spare      tangent
+        D = 1 - cos        cos      sin^2              -          T
+                                    sin                1 / sin
+                                                       theta
+                                    sin - theta cos
+        1 - M                       -
+                                    t1 t2
+        t1 t2 (1 - M)
+                                                                  t1 t2 (1 - theta/pi) T
+                                    sin (phi1-phi2)/2  -
+        D' = 1 - cos'      -
+                           cos'
+                                                                  T'
+                                    sin'^2
+    """
+    t1, sine_half1, cosine_half1 = rows
+    t2, sine_half2, cosine_half2 = columns
+    D, cosine, sine_squared, spare, T = tile
+
+    # The product with the reciprocal root takes less time than the root.
+    one_over_sine = torch.rsqrt(sine_squared.clamp_min_(TINY), out=spare)
+    sine = sine_squared.mul_(one_over_sine)
+    # Right to its last digits at 0 and at pi, as sine and cosine are.
+    angle = torch.atan2(sine, cosine, out=spare)
+    sine_less_arc = sine.addcmul_(angle, cosine, value=-1)
+    one_less_M = D.sub_(sine_less_arc, alpha=1 / math.pi)
+    t1_t2 = torch.mul(t1, t2, out=sine_squared)
+    weighted = one_less_M.mul_(t1_t2)
     if T is not None:
-        T.addcmul_(T, angle, value=-1 / math.pi).mul_(E)
-    torch.mul(sin1, cos2, out=E).addcmul_(
-        cos1, sin2, value=-1
-    )  # sine of half the angle from (s1, t1) to (s2, t2)
-    D.addcmul_(E, E, value=2)
-    torch.sub(one, D, out=cos)
+        T.addcmul_(T, angle, value=-1 / math.pi).mul_(t1_t2)
+    sine_half = torch.mul(sine_half1, cosine_half2, out=sine_squared)
+    sine_half.addcmul_(cosine_half1, sine_half2, value=-1)
+    new_D = weighted.addcmul_(sine_half, sine_half, value=2)
+    new_cosine = torch.sub(one, new_D, out=cosine)
     if T is not None:
-        T.add_(cos)
-    torch.addcmul(D, D, cos, out=E)
+        T.add_(new_cosine)
+    torch.addcmul(new_D, new_D, new_cosine, out=sine_squared)
 
 
-def _erf_vectors(norm, sigma_w, sigma_b):
-    """Norm after the layer; what T keeps on the diagonal; sqrt(2) norm and its square; both parts of the norm after."""
-    p = 2 * norm.square()
-    after = (
-        sigma_b**2 + sigma_w**2 * 2 / math.pi * torch.atan2(p, (1 + 2 * p).sqrt())
-    ).sqrt()
+def _erf_vectors(norms, sigma_w, sigma_b):
+    r"""What an erf layer does to the norms, and what it needs to know of each input.
+
+    Args:
+        norms: norms of the features before the layer, :math:`\sqrt K`, ``(n, 1)``.
+        sigma_w: scale of the weights.
+        sigma_b: scale of the biases.
+
+    Returns:
+        The norms :math:`\sqrt{K'}` after the layer; the factor of T on the diagonal;
+        and the tuple :math:`\sqrt{2 K}, 2 K, k, s` with
+        :math:`k = \sigma_W \sqrt{2 / \pi} / \sqrt{K'}` and
+        :math:`s = \sigma_b / \sqrt{K'}`.
+    """
+    p = 2 * norms.square()
+    arc = torch.atan2(p, (1 + 2 * p).sqrt())
+    after = (sigma_b**2 + sigma_w**2 * 2 / math.pi * arc).sqrt()
     safe = torch.where(after > 0, after, 1)
     k = sigma_w * (2 / math.pi) ** 0.5 / safe
-    return (
-        after,
-        p * k.square() / (1 + 2 * p).sqrt(),
-        (2**0.5 * norm, p, k, sigma_b / safe),
-    )
+    kept = p * k.square() / (1 + 2 * p).sqrt()
+    return after, kept, (2**0.5 * norms, p, k, sigma_b / safe)
 
 
-def _erf_layer(D, cos, E, W, T, one, rows, columns):
-    """An erf layer: cos' = s1 s2 + k1 k2 arcsin(r), the arcsine as an arctangent, which is right at both ends."""
-    (a1, p1, k1, s1), (a2, p2, k2, s2) = rows, columns
-    E.mul_(torch.mul(p1, p2, out=W)).add_(p1).add_(p2).add_(
-        1
-    ).sqrt_()  # sqrt((1 + p1) (1 + p2) - (2 K12)^2)
-    cos.mul_(torch.mul(a1, a2, out=W))  # 2 K12
+def _erf_layer(tile, one, rows, columns):
+    r"""Take a tile through an erf layer, in place.
+
+    With :math:`p = 2 K(x, x)`, :math:`C = 2 K(x, x')` and
+    :math:`R = \sqrt{(1 + p_1) (1 + p_2) - C^2}`
+
+    .. math:: \cos\theta' = s_1 s_2 + k_1 k_2 \arctan \frac CR, \qquad
+              T' = \cos\theta' + k_1 k_2 \frac{\sqrt{p_1 p_2}}R\, T
+
+    The arctangent is the arcsine of :math:`C / \sqrt{(1 + p_1) (1 + p_2)}`, right to
+    its last digits at both ends. :math:`C = \sqrt{p_1 p_2} \cos\theta`, so
+    :math:`R^2 = p_1 p_2 \sin^2\theta + p_1 + p_2 + 1`.
+
+    A line of the table is a step of the code; an empty place holds what is above it and
+    a dash what nobody reads again::
+
+        versine       cosine   sine_squared   spare           tangent
+        D = 1 - cos   cos      sin^2          -               T
+        -                      R              p1 p2
+                      C                       sqrt(p1 p2)
+                                                              sqrt(p1 p2) T / R
+        arctan(C/R)   -        -
+                                              k1 k2
+                      cos'
+                                                              T'
+                                              cos'^2
+                               sin'^2         -
+        D' = 1 - cos'
+    """
+    root1, p1, k1, s1 = rows
+    root2, p2, k2, s2 = columns
+    D, cosine, sine_squared, spare, T = tile
+
+    p1_p2 = torch.mul(p1, p2, out=spare)
+    R = sine_squared.mul_(p1_p2).add_(p1).add_(p2).add_(1).sqrt_()
+    root_p1_p2 = torch.mul(root1, root2, out=spare)
+    C = cosine.mul_(root_p1_p2)
     if T is not None:
-        T.mul_(W).div_(E)
-    angle = torch.atan2(cos, E, out=D)
-    torch.mul(k1, k2, out=W)
-    torch.mul(s1, s2, out=cos).addcmul_(W, angle)
+        T.mul_(root_p1_p2).div_(R)
+    angle = torch.atan2(C, R, out=D)
+    k1_k2 = torch.mul(k1, k2, out=spare)
+    new_cosine = torch.mul(s1, s2, out=cosine).addcmul_(k1_k2, angle)
     if T is not None:
-        T.mul_(W).add_(cos)
-    torch.sub(one, torch.mul(cos, cos, out=W), out=E)
-    torch.sub(one, cos, out=D)
+        T.mul_(k1_k2).add_(new_cosine)
+    cosine_squared = torch.mul(new_cosine, new_cosine, out=spare)
+    torch.sub(one, cosine_squared, out=sine_squared)
+    torch.sub(one, new_cosine, out=D)
 
 
 LAYERS = {"relu": (_relu_vectors, _relu_layer), "erf": (_erf_vectors, _erf_layer)}

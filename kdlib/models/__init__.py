@@ -1,4 +1,4 @@
-"""The papers' networks: nothing but ``nn.Module``, each drawn from the caller's generator."""
+"""The papers' networks, each an ``nn.Module`` drawn from the caller's generator."""
 
 from kdlib.models.ntk_mlp import NTKMLP
 from kdlib.models.resnet import BasicBlock, ResNet

@@ -1,4 +1,4 @@
-"""The networks that the theorems are about. Each draws its own start from a generator and lives where that lives."""
+"""The fully connected networks that the theorems are about."""
 
 import torch
 from torch import nn
@@ -14,8 +14,9 @@ class NTKMLP(nn.Module):
         h^{l+1} = \sigma_W W^l g(h^l) / \sqrt m + \sigma_b b^l, \qquad
         f(x) = \sigma_W W^L g(h^L) / \sqrt m + \sigma_b b^L
 
-    All W and b are drawn from N(0, 1); the scale is in the forward pass, so one learning rate fits every width.
-    ``depth`` counts the hidden layers, L, as in ``kernels.ntk``: there are L + 1 affine maps.
+    All W and b are drawn from N(0, 1). The scale is in the forward pass, so one
+    learning rate fits every width. ``depth`` counts the hidden layers, L, as in
+    ``kernels.ntk``: there are L + 1 affine maps.
 
     Args:
         inputs: input dimension d.
@@ -28,7 +29,8 @@ class NTKMLP(nn.Module):
         dtype: of the parameters.
 
     Raises:
-        ValueError: a size below 1, a scale out of range, or an activation that is not known.
+        ValueError: a size below 1, a scale out of range, or an activation that is not
+            known.
 
     Source: Ji & Zhu 2020, Section 2, Eq. 1.
     """
@@ -48,18 +50,23 @@ class NTKMLP(nn.Module):
         super().__init__()
         if min(inputs, width, depth) < 1:
             raise ValueError(
-                f"inputs, width and depth must be at least 1, got {inputs}, {width} and {depth}"
+                "inputs, width and depth must be at least 1, got "
+                f"{inputs}, {width} and {depth}"
             )
         if activation not in ACTIVATIONS:
             raise ValueError(
-                f"activation must be one of {', '.join(ACTIVATIONS)}, got {activation!r}"
+                f"activation must be one of {', '.join(ACTIVATIONS)}, got "
+                f"{activation!r}"
             )
         if not (sigma_w > 0 and sigma_b >= 0):
             raise ValueError(
                 f"sigma_w must be > 0 and sigma_b >= 0, got {sigma_w} and {sigma_b}"
             )
-        self.activation, self.sigma_w, self.sigma_b = activation, sigma_w, sigma_b
-        fans, outs = [inputs] + [width] * depth, [width] * depth + [1]
+        self.activation = activation
+        self.sigma_w = sigma_w
+        self.sigma_b = sigma_b
+        fans = [inputs] + [width] * depth
+        outs = [width] * depth + [1]
         options = dict(generator=generator, device=generator.device, dtype=dtype)
         self.weights = nn.ParameterList(
             torch.randn(out, fan, **options) for fan, out in zip(fans, outs)
@@ -67,8 +74,17 @@ class NTKMLP(nn.Module):
         self.biases = nn.ParameterList(torch.randn(out, **options) for out in outs)
 
     def forward(self, x):
-        """Logits of shape ``(n,)`` for inputs of shape ``(n, d)``; a scalar for one input of shape ``(d,)``."""
+        """Logits of some inputs, or of one.
+
+        Args:
+            x: inputs ``(n, d)``, or one input ``(d,)``.
+
+        Returns:
+            Logits ``(n,)``, or a scalar.
+        """
+        g = ACTIVATIONS[self.activation]
         for layer, (W, b) in enumerate(zip(self.weights, self.biases)):
-            x = x if layer == 0 else ACTIVATIONS[self.activation](x)
+            if layer > 0:
+                x = g(x)
             x = self.sigma_w * (x @ W.T) / W.shape[1] ** 0.5 + self.sigma_b * b
         return x.squeeze(-1)

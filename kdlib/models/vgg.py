@@ -8,12 +8,15 @@ from kdlib.models import layers
 
 
 class VGG(nn.Module):
-    r"""A small VGG: 3 × 3 convolutions with batch normalisation and ReLU, pooling between them, then three linear layers.
+    r"""A small VGG.
 
-    The first k of eight convolutions with ``width`` × (1, 2, 4, 4, 8, 8, 8, 8) channels; the image is halved after the
-    first, second, fourth, sixth and eighth while it has more than one pixel. The two hidden linear layers have
-    8 ``width`` units. VGG-11 is k = 8 and width 64; batch normalisation is not in the original and in most that are
-    trained on CIFAR. Under autocast the linear layers run in the parameters' own dtype.
+    3 × 3 convolutions with batch normalisation and ReLU, pooling between them, then
+    three linear layers. The convolutions are the first k of eight with ``width`` × (1,
+    2, 4, 4, 8, 8, 8, 8) channels. The image is halved after the first, second, fourth,
+    sixth and eighth while it has more than one pixel. The two hidden linear layers have
+    8 ``width`` units. VGG-11 is k = 8 and width 64. Batch normalisation is not in the
+    original, but in most VGGs that are trained on CIFAR. Under autocast the linear
+    layers run in the parameters' own dtype.
 
     Args:
         convolutions: k, in 1 … 8.
@@ -26,7 +29,8 @@ class VGG(nn.Module):
     Raises:
         ValueError: k is not in 1 … 8, or a size is below 1.
 
-    Source: Simonyan & Zisserman 2015, configuration A; Mandal, Lin & Srikant 2025, Fig. 1 (their channels are not given).
+    Source: Simonyan & Zisserman 2015, configuration A; Mandal, Lin & Srikant 2025, Fig.
+    1 (their channels are not given).
     """
 
     def __init__(
@@ -35,29 +39,36 @@ class VGG(nn.Module):
         super().__init__()
         if not 1 <= convolutions <= 8 or min(width, size, channels, classes) < 1:
             raise ValueError(
-                "convolutions must be in 1 … 8 and width, size, channels and classes at least 1, got "
-                f"{convolutions}, {width}, {size}, {channels} and {classes}"
+                "convolutions must be in 1 … 8 and width, size, channels and classes "
+                f"at least 1, got {convolutions}, {width}, {size}, {channels} and "
+                f"{classes}"
             )
-        stack, inputs = [], channels
+        stack = []
+        inputs = channels
         for k, times in enumerate((1, 2, 4, 4, 8, 8, 8, 8)[:convolutions], start=1):
-            stack += [
-                layers.conv3x3(inputs, times * width, 1, generator),
-                layers.norm(times * width, generator),
-                nn.ReLU(),
-            ]
-            inputs = times * width
+            outputs = times * width
+            stack.append(layers.conv3x3(inputs, outputs, 1, generator))
+            stack.append(layers.norm(outputs, generator))
+            stack.append(nn.ReLU())
+            inputs = outputs
             if k in (1, 2, 4, 6, 8) and size > 1:
                 stack.append(nn.MaxPool2d(2))
                 size //= 2
         self.features = nn.Sequential(*stack)
         fans = [inputs * size**2, 8 * width, 8 * width, classes]
-        self.head = nn.Sequential(
-            *(layers.linear(a, b, generator) for a, b in zip(fans, fans[1:]))
-        )
+        head = [layers.linear(a, b, generator) for a, b in zip(fans, fans[1:])]
+        self.head = nn.Sequential(*head)
         self.to(memory_format=torch.channels_last)
 
     def forward(self, images):
-        """Logits of shape ``(n, c)`` for images of shape ``(n, channels, size, size)``."""
+        """Logits of images.
+
+        Args:
+            images: ``(n, channels, size, size)``.
+
+        Returns:
+            Logits ``(n, c)``.
+        """
         h = self.features(images).flatten(1)
         with torch.autocast(h.device.type, enabled=False):
             h = h.to(self.head[0].weight.dtype)

@@ -1,13 +1,7 @@
-"""Train and predict, nothing hidden: data are tensors, random numbers come from the caller's generator."""
+"""Train and predict: data are tensors, the caller's generator draws random numbers."""
 
-from kdlib.training.loops import (
-    fit,
-    fit_patiently,
-    one_cycle,
-    predict,
-    predict_each,
-    train_to_the_end,
-)
+from kdlib.training.loops import fit, fit_patiently, one_cycle, train_to_the_end
+from kdlib.training.prediction import predict, predict_each
 from kdlib.training.projected import projected_gradient_descent
 
 __all__ = [

@@ -1,15 +1,16 @@
-"""Stochastic gradient descent and its relatives on tensors, and prediction in evaluation mode."""
+"""Stochastic gradient descent and its relatives on tensors."""
 
-import contextlib
 import math
 
 import torch
 
-from kdlib import devices
+from kdlib.training import prediction
 
 
 def one_cycle(step, steps, *, warm_up=0.2):
-    r"""Share of the peak learning rate at step t of S: a straight climb, then half a cosine down to zero.
+    r"""Share of the peak learning rate at step t of S.
+
+    It is a straight climb, then half a cosine down to zero.
 
     .. math:: (t + 1) / (w S) \text{ for } t + 1 \le w S, \qquad
               \tfrac12 (1 + \cos(\pi (t - w S) / (S - w S))) \text{ after}
@@ -17,7 +18,8 @@ def one_cycle(step, steps, *, warm_up=0.2):
     Args:
         step: t in 0 … S − 1.
         steps: S, at least 1.
-        warm_up: share w of the steps that climb, in [0, 1); 0 is the plain cosine schedule.
+        warm_up: share w of the steps that climb, in [0, 1); 0 is the plain cosine
+            schedule.
 
     Returns:
         A float in [0, 1].
@@ -54,11 +56,13 @@ def fit(
     checkpoints=(),
     generator,
 ):
-    """Stochastic gradient descent with Nesterov momentum and a one-cycle rate, in place on ``model``.
+    """Stochastic gradient descent with Nesterov momentum, in place.
 
-    Each pass draws a new order of the examples and goes through it in whole batches. ``targets`` are picked by the same
-    indices as ``inputs``, so a teacher's logits stay with their examples whatever the order is. ``augment`` changes
-    the inputs alone. On one thread of one machine the result is the same to the bit.
+    The learning rate is that of :func:`one_cycle`. Each pass draws a new order of the
+    examples and goes through it in whole batches. ``targets`` are picked by the same
+    indices as ``inputs``, so a teacher's logits stay with their examples whatever the
+    order is. ``augment`` changes the inputs alone. On one thread of one machine the
+    result is the same to the bit.
 
     Args:
         model: an ``nn.Module``; left in train mode.
@@ -72,28 +76,25 @@ def fit(
         momentum: Nesterov momentum, in (0, 1).
         warm_up: share of the steps in which the rate climbs.
         augment: ``augment(batch, generator=…)`` → batch, or None.
-        bfloat16: run convolutions and matrix products in bfloat16 where ``devices.has_bfloat16`` (autocast); the weights
-            keep their dtype. For networks with batch normalisation, not for float64 theory.
-        checkpoints: steps after which a copy of the model's state is kept; 0 is the start.
+        bfloat16: run convolutions and matrix products in bfloat16 where
+            ``devices.has_bfloat16`` (autocast); the weights keep their dtype. For
+            networks with batch normalisation, not for float64 theory.
+        checkpoints: steps after which a copy of the model's state is kept; 0 is the
+            start.
         generator: draws the order and the augmentation.
 
     Returns:
         Dictionary from each step in ``checkpoints`` to the state after it.
 
     Raises:
-        ValueError: a target has another length than ``inputs``; a checkpoint is beyond the last step; a loss is not
-            finite, at the first step where it is seen.
+        ValueError: a target has another length than ``inputs``; a checkpoint is beyond
+            the last step; a loss is not finite, at the first step where it is seen.
     """
-    n = len(inputs)
-    if any(len(target) != n for target in targets):
-        raise ValueError(
-            f"each target must have {n} entries like inputs, got {[len(target) for target in targets]}"
-        )
+    _check_lengths(inputs, targets)
     if any(not 0 <= step <= steps for step in checkpoints):
         raise ValueError(
             f"checkpoints must be in 0 … steps = {steps}, got {list(checkpoints)}"
         )
-    batch_size = min(batch_size, n)
     optimizer = torch.optim.SGD(
         model.parameters(),
         lr=learning_rate,
@@ -102,46 +103,27 @@ def fit(
         weight_decay=weight_decay,
         foreach=True,
     )
+    batches = _batches(inputs, min(batch_size, len(inputs)), generator)
     states = {0: _copy(model)} if 0 in checkpoints else {}
-    order, start, worst = None, n, torch.zeros((), device=inputs.device)
+    worst = torch.zeros((), device=inputs.device)
     model.train()
-    with _deterministic(inputs.device):
+    with prediction.deterministic(inputs.device):
         for step in range(steps):
-            if start + batch_size > n:
-                order, start = (
-                    torch.randperm(n, generator=generator, device=generator.device).to(
-                        inputs.device
-                    ),
-                    0,
-                )
-            index = order[start : start + batch_size]
-            start += batch_size
-            x = (
-                inputs[index]
-                if augment is None
-                else augment(inputs[index], generator=generator)
-            )
-            with _autocast(inputs.device, bfloat16):
-                logits = model(x)
-            value = loss(logits, *(target[index] for target in targets)).mean()
-            optimizer.zero_grad(set_to_none=True)
-            value.backward()
-            optimizer.param_groups[0]["lr"] = learning_rate * one_cycle(
-                step, steps, warm_up=warm_up
-            )
-            optimizer.step()
-            worst = torch.maximum(
-                worst, value.detach()
-            )  # a NaN stays; looked at rarely, so that a GPU need not wait
-            if (
-                step + 1 in checkpoints or step + 1 == steps or step % 100 == 0
-            ) and not torch.isfinite(worst):
-                raise ValueError(
-                    f"the loss must stay finite, got {worst.item()} by step {step}: learning_rate is "
-                    f"{learning_rate}"
-                )
-            if step + 1 in checkpoints:
-                states[step + 1] = _copy(model)
+            index = next(batches)
+            x = inputs[index]
+            if augment is not None:
+                x = augment(x, generator=generator)
+            rate = learning_rate * one_cycle(step, steps, warm_up=warm_up)
+            optimizer.param_groups[0]["lr"] = rate
+            value = _update(model, optimizer, loss, x, targets, index, bfloat16)
+            # A NaN stays in the maximum; it is looked at rarely, so that a GPU need not
+            # wait for it.
+            worst = torch.maximum(worst, value)
+            done = step + 1
+            if done in checkpoints or done == steps or step % 100 == 0:
+                _check_finite(worst, f"by step {step}", learning_rate)
+            if done in checkpoints:
+                states[done] = _copy(model)
     return states
 
 
@@ -160,19 +142,27 @@ def fit_patiently(
     bfloat16=False,
     generator,
 ):
-    """Adam with an L2 penalty until the held-out error has not fallen for ``patience`` passes; the best pass is kept.
+    """Adam with an L2 penalty until the held-out error no longer falls.
+
+    It stops after ``patience`` passes without a smaller error, and the state of the
+    best pass is kept.
 
     Args:
-        model: an ``nn.Module`` for c classes; left in evaluation mode at the state of its best pass.
+        model: an ``nn.Module`` for c classes; left in evaluation mode at the state of
+            its best pass.
         inputs: tensor of shape ``(n, …)`` on the model's device.
         targets: tuple of tensors whose first dimension is n.
         loss: ``loss(logits, *targets)`` → losses of shape ``(batch,)``.
-        held_out: inputs ``(k, …)`` and labels ``(k,)`` that choose the pass, the earliest where two are alike.
+        held_out: inputs ``(k, …)`` and labels ``(k,)`` that choose the pass, the
+            earliest where two are alike.
         epochs: passes at most.
-        patience: passes without a smaller held-out error after which it stops, at least 1.
-        batch_size: examples an update, in whole batches of a new order each pass; at most n are used.
+        patience: passes without a smaller held-out error after which it stops, at
+            least 1.
+        batch_size: examples an update, in whole batches of a new order each pass; at
+            most n are used.
         learning_rate: Adam's.
-        weight_decay: factor of the L2 penalty's gradient, added before Adam's scaling (not AdamW).
+        weight_decay: factor of the L2 penalty's gradient, added before Adam's scaling
+            (not AdamW).
         bfloat16: as in :func:`fit`.
         generator: draws the order.
 
@@ -180,115 +170,47 @@ def fit_patiently(
         The held-out error after each pass that was run, as a list.
 
     Raises:
-        ValueError: a target has another length than ``inputs``, patience or epochs are below 1, or a loss is not finite.
+        ValueError: a target has another length than ``inputs``, patience or epochs are
+            below 1, or a loss is not finite.
 
-    Source: Kingma & Ba 2015; the stopping rule is that of Mandal, Lin & Srikant 2025, Fig. 1, with patience 20 of 100.
+    Source: Kingma & Ba 2015; the stopping rule is that of Mandal, Lin & Srikant 2025,
+    Fig. 1, with patience 20 of 100.
     """
-    n = len(inputs)
-    if any(len(target) != n for target in targets):
-        raise ValueError(
-            f"each target must have {n} entries like inputs, got {[len(target) for target in targets]}"
-        )
+    _check_lengths(inputs, targets)
     if min(epochs, patience) < 1:
         raise ValueError(
             f"epochs and patience must be at least 1, got {epochs} and {patience}"
         )
+    n = len(inputs)
     batch_size = min(batch_size, n)
     optimizer = torch.optim.Adam(
         model.parameters(), lr=learning_rate, weight_decay=weight_decay, foreach=True
     )
-    errors, best = [], None
-    while len(errors) < epochs and (
-        not errors or len(errors) - 1 - errors.index(min(errors)) < patience
-    ):
+    points, labels = held_out
+    errors = []
+    best_state = None
+    while len(errors) < epochs and _passes_since_best(errors) < patience:
         model.train()
-        order = torch.randperm(n, generator=generator, device=generator.device).to(
-            inputs.device
-        )
-        with _deterministic(inputs.device):
+        order = _order(inputs, generator)
+        with prediction.deterministic(inputs.device):
             for index in order[: n - n % batch_size].split(batch_size):
-                with _autocast(inputs.device, bfloat16):
-                    logits = model(inputs[index])
-                value = loss(logits, *(target[index] for target in targets)).mean()
-                optimizer.zero_grad(set_to_none=True)
-                value.backward()
-                optimizer.step()
-        if not torch.isfinite(value):
-            raise ValueError(
-                f"the loss must stay finite, got {value.item()} in pass {len(errors) + 1}: learning_rate is "
-                f"{learning_rate}"
-            )
-        wrong = predict(model, held_out[0], bfloat16=bfloat16).argmax(1) != held_out[1]
-        errors.append(wrong.double().mean().item())
-        if errors[-1] < min(errors[:-1], default=math.inf):
-            best = _copy(model)
-    model.load_state_dict(best)
+                value = _update(
+                    model, optimizer, loss, inputs[index], targets, index, bfloat16
+                )
+        _check_finite(value, f"in pass {len(errors) + 1}", learning_rate)
+        logits = prediction.predict(model, points, bfloat16=bfloat16)
+        wrong = logits.argmax(1) != labels
+        error = wrong.double().mean().item()
+        if error < min(errors, default=math.inf):
+            best_state = _copy(model)
+        errors.append(error)
+    model.load_state_dict(best_state)
     model.eval()
     return errors
 
 
-@torch.no_grad()
-def predict(model, inputs, *, batch_size=500, bfloat16=False):
-    """Outputs for all inputs, in evaluation mode, without gradients; the model's mode is put back afterwards.
-
-    Args:
-        model: an ``nn.Module``.
-        inputs: tensor of shape ``(n, …)`` on the model's device; nothing is augmented.
-        batch_size: inputs at a time.
-        bfloat16: as in :func:`fit`.
-
-    Returns:
-        Tensor whose first dimension is n, on the model's device.
-    """
-    was_training = model.training
-    model.eval()
-    with _autocast(inputs.device, bfloat16), _deterministic(inputs.device):
-        outputs = [model(batch) for batch in inputs.split(batch_size)]
-    model.train(was_training)
-    return torch.cat(outputs)
-
-
-def predict_each(model, states, inputs, *, batch_size=500, bfloat16=False):
-    """:func:`predict` for each of a model's states, as :func:`fit` returns them; the model keeps the last.
-
-    Args:
-        model: an ``nn.Module``.
-        states: s state dictionaries of the model.
-        inputs: tensor of shape ``(n, …)`` on the model's device.
-        batch_size: inputs at a time.
-        bfloat16: as in :func:`fit`.
-
-    Returns:
-        Tensor of shape ``(s, n, …)``.
-    """
-    outputs = []
-    for state in states:
-        model.load_state_dict(state)
-        outputs.append(predict(model, inputs, batch_size=batch_size, bfloat16=bfloat16))
-    return torch.stack(outputs)
-
-
-def _autocast(device, wanted):
-    return torch.autocast(
-        device.type,
-        dtype=torch.bfloat16,
-        enabled=wanted and devices.has_bfloat16(device),
-    )
-
-
-def _deterministic(device):
-    """On CUDA, choose cuDNN's reproducible algorithms for this block only; the CPU's already are, on one thread."""
-    if device.type != "cuda":
-        return contextlib.nullcontext()
-    return torch.backends.cudnn.flags(enabled=True, benchmark=False, deterministic=True)
-
-
-def _copy(model):
-    return {name: value.detach().clone() for name, value in model.state_dict().items()}
-
-
 def train_to_the_end(network, inputs, targets, *, rate, steps, momentum=0.8):
-    """Gradient descent with momentum on the squared error of all samples, in place; returns the last error.
+    """Gradient descent with momentum on the squared error of all samples, in place.
 
     Args:
         network: a module with one output a sample.
@@ -306,6 +228,62 @@ def train_to_the_end(network, inputs, targets, *, rate, steps, momentum=0.8):
     optimiser = torch.optim.SGD(network.parameters(), lr=rate, momentum=momentum)
     for _ in range(steps):
         optimiser.zero_grad()
-        (0.5 * (network(inputs) - targets).square().sum()).backward()
+        loss = 0.5 * (network(inputs) - targets).square().sum()
+        loss.backward()
         optimiser.step()
     return (network(inputs) - targets).abs().max().item()
+
+
+def _check_lengths(inputs, targets):
+    """Raise ValueError where a target has another length than the inputs."""
+    lengths = [len(target) for target in targets]
+    if any(length != len(inputs) for length in lengths):
+        raise ValueError(
+            f"each target must have {len(inputs)} entries like inputs, got {lengths}"
+        )
+
+
+def _check_finite(value, when, learning_rate):
+    """Raise ValueError where a loss is not finite."""
+    if not torch.isfinite(value):
+        raise ValueError(
+            f"the loss must stay finite, got {value.item()} {when}: learning_rate is "
+            f"{learning_rate}"
+        )
+
+
+def _order(inputs, generator):
+    """A new order of the inputs, drawn on the generator's device."""
+    order = torch.randperm(len(inputs), generator=generator, device=generator.device)
+    return order.to(inputs.device)
+
+
+def _batches(inputs, batch_size, generator):
+    """Indices of whole batches for ever; each pass draws its order when it begins."""
+    while True:
+        order = _order(inputs, generator)
+        for start in range(0, len(inputs) - batch_size + 1, batch_size):
+            yield order[start : start + batch_size]
+
+
+def _update(model, optimizer, loss, x, targets, index, bfloat16):
+    """One step of the optimizer; the mean loss of the batch before it, detached."""
+    with prediction.autocast(x.device, bfloat16):
+        logits = model(x)
+    value = loss(logits, *(target[index] for target in targets)).mean()
+    optimizer.zero_grad(set_to_none=True)
+    value.backward()
+    optimizer.step()
+    return value.detach()
+
+
+def _passes_since_best(errors):
+    """Number of passes after the first one with the smallest error; 0 before any."""
+    if not errors:
+        return 0
+    return len(errors) - 1 - errors.index(min(errors))
+
+
+def _copy(model):
+    """A copy of the model's state that further training does not change."""
+    return {name: value.detach().clone() for name, value in model.state_dict().items()}
