@@ -1,8 +1,12 @@
 """The smoke book, built by `make book` and opened in a browser with the network blocked."""
 
+import base64
 import functools
 import html.parser
 import http.server
+import importlib
+import inspect
+import io
 import json
 import os
 import re
@@ -12,6 +16,7 @@ import sys
 import threading
 from pathlib import Path
 
+import pandas
 import pytest
 
 from companion.press import chapters
@@ -68,57 +73,115 @@ class Links(html.parser.HTMLParser):
         self.targets += [(tag, given[key]) for key in ("href", "src") if given.get(key)]
 
 
-def test_no_page_refers_to_another_host_and_no_link_is_dead(site):
+def dead_links(site):
+    """What pages refer to that is not there, and what they load from another host; and how many anchors they name."""
     seen = {path.name: Links(path) for path in site.glob("*.html")}
+    wrong, anchors = [], 0
     for name, page in seen.items():
         for tag, target in page.targets:
             if target.startswith(("data:", "mailto:")):
                 continue
             if re.match(r"(https?:)?//", target):
-                assert tag == "a" or target.startswith("http://www.w3.org/"), f"{name} loads {target}"
+                if tag != "a" and not target.startswith("http://www.w3.org/"):
+                    wrong.append(f"{name} loads {target}")
                 continue
             file, _, anchor = target.partition("#")
-            file = (file or name).partition("?")[0]
-            assert (site / file).exists(), f"{name} refers to {target}"
-            if anchor and file in seen and tag == "a":
-                assert anchor in seen[file].ids or anchor == "", f"{name} refers to {target}"
+            file = file.partition("?")[0] or name
+            if not (site / file).exists():
+                wrong.append(f"{name} refers to {target}")
+            elif anchor and file in seen:
+                anchors += 1
+                if anchor not in seen[file].ids:
+                    wrong.append(f"{name} refers to {target}")
+    return wrong, anchors
+
+
+def test_no_page_refers_to_another_host_and_no_link_is_dead(site):
+    wrong, anchors = dead_links(site)
+    assert wrong == []
+    assert anchors > 20 * len(chapters.names()), "the links into pages were not found"
+
+
+def test_a_dead_link_is_found(tmp_path):
+    links = ["b.html", "b.html#there", "b.html?q=1#there", "#here", "#", "b.html#", "https://x.example/"]
+    dead = ["c.html", "b.html#gone", "#gone", "b.html?q=1#gone"]
+    anchors = "".join(f'<a href="{target}">x</a>' for target in [*links, *dead])
+    (tmp_path / "a.html").write_text(f'<p id="here"></p>{anchors}<script src="//x.example/a.js"></script>')
+    (tmp_path / "b.html").write_text('<p id="there"></p>')
+    wrong, anchors = dead_links(tmp_path)
+    assert wrong == [f"a.html refers to {target}" for target in dead] + ["a.html loads //x.example/a.js"]
+    assert anchors == 6
 
 
 def test_no_id_is_given_twice_by_our_figures(site):
-    for path in site.glob("[0-9]*.html"):
-        own = [name for name in Links(path).ids if name.startswith(("kd", "fig-", "eq-", "drawer"))]
-        assert len(own) == len(set(own)), path.name
+    for name in chapters.names():
+        ids = Links(site / f"{name}.html").ids
+        own = [one for one in ids if one.startswith(("kd", "fig-", "eq-", "drawer", "claim-"))]
+        assert any(one.startswith("fig-") for one in own), f"{name} has no figure with an id"
+        assert len(own) == len(set(own)), name
 
 
 def test_every_chapter_is_a_page_with_head_line_card_figures_and_drawers(site):
     for name in chapters.names():
         text = (site / f"{name}.html").read_text(encoding="utf-8")
         assert text.count('class="kd-head') == 1 and "<strong>smoke</strong> profile" in text
-        assert text.count("kd-card") == 1 and "injected-parameters" not in text
+        assert text.count('class="kd-card"') == 1 and "injected-parameters" not in text
+        assert "kd-lost" not in text, f"{name} lost rows"
         figures = re.findall(r"<figure.*?</figure>", text, re.S)
         drawn = [figure for figure in figures if "kd-figure" in figure]
-        assert drawn and text.count("kd-drawer") >= len(drawn)
+        assert drawn and text.count('class="kd-drawer"') == len(drawn), f"{name}: a drawer for each figure"
         for figure in drawn:
             assert re.search(r'role="(img|group)" aria-label="[^"]{10,}"', figure) and "<figcaption" in figure
             assert re.search(r'<figure[^>]* id="fig-', figure), "a figure without a name of its own"
-        assert "download=" in text and "data:text/csv" in text
+
+
+def test_each_figures_rows_can_be_read_back(site):
+    """The files behind figures hold as many rows as the page says, single values, and no name twice."""
+    for name in chapters.names():
+        text = (site / f"{name}.html").read_text(encoding="utf-8")
+        drawers = re.findall(r'<details class="kd-drawer">.*?</details>', text, re.S)
+        files = []
+        for drawer in drawers:
+            entries = re.findall(r'<li><a download="([^"]+)" href="data:text/csv;base64,([^"]+)">[^<]*</a>, (\d+) rows</li>', drawer)
+            assert entries and len(entries) == drawer.count("download="), f"{name}: a drawer without rows"
+            for file, data, count in entries:
+                files.append(file)
+                frame = pandas.read_csv(io.BytesIO(base64.b64decode(data)))
+                assert len(frame) == int(count) > 0, f"{name}, {file}: {len(frame)} rows, and the page says {count}"
+                assert len(frame.columns) == len(set(frame.columns)) and not any("Unnamed" in one for one in frame.columns)
+                assert not arrays(frame), f"{name}, {file}: {arrays(frame)} hold arrays"
+        assert len(files) == len(set(files)), f"{name} offers two files of one name"
+
+
+def arrays(frame):
+    """The columns of a frame in which a text looks like an array."""
+    texts = frame.select_dtypes(exclude="number")
+    return [name for name in texts if texts[name].astype(str).str.contains(r"^\s*(?:[\[(]|array|tensor)|\.\.\.|\n").any()]
+
+
+@pytest.mark.parametrize("text", ["[0.1 0.2", "[0.1, 0.2]", "(1, 2)", "array([1.])", "tensor([0.1])", "0.1 ... 0.3"])
+def test_a_text_of_an_array_is_known_as_one(text):
+    assert arrays(pandas.DataFrame({"n": [1, 2], "label": ["soft labels (3 of 4 seeds)", "ρ = 0.5"], "bad": ["", text]})) == ["bad"]
 
 
 def test_the_notation_page_names_code_that_exists():
-    import importlib
-    import inspect
-
-    text = (ROOT / "book" / "notation.md").read_text(encoding="utf-8")
-    names = re.findall(r"\{py:\w+\}`(kdlib[\w.]*)\.(\w+)`", text)
-    assert len(names) >= 5
-    parameters = set("ndmck") | {"p"}
-    for room, name in names:
-        function = getattr(importlib.import_module(room), name)
-        parameters |= set(inspect.signature(function).parameters)
-    first = text.split("Letters that change")[0]
-    for word in re.findall(r"`([a-z][a-z_, ]*)`", re.sub(r"\{py:\w+\}`[^`]*`", "", first)):
-        for name in word.split(", "):
-            assert name in parameters, f"no function of the notation page has a parameter {name}"
+    text = (chapters.book() / "notation.md").read_text(encoding="utf-8")
+    table = text.split("Letters that change")[0]
+    named = r"\{py:\w+\}`(kdlib[\w.]*)\.(\w+)`"
+    rows = [(row.split("|")[2], row) for row in table.splitlines() if row.startswith("| $")]
+    functions = {row: [getattr(importlib.import_module(room), name) for room, name in re.findall(named, row)] for _, row in rows}
+    known = [function for found in functions.values() for function in found]
+    assert len(rows) >= 20 and len(known) >= 10
+    for words, row in rows:
+        words, shapes = re.sub(named, "", words), "in shapes" in words
+        names = re.findall(r"`(\w+)`", words)
+        assert names or functions[row], f"no code is named: {row}"
+        candidates = functions[row] or known
+        for name in names:
+            if shapes:
+                assert any(re.search(rf"\((\w+, )*{name}[,)]", function.__doc__) for function in known), f"no shape has {name}"
+            else:
+                assert any(name in inspect.signature(one).parameters for one in candidates), f"no parameter {name}: {row}"
 
 
 def test_kdlib_run_writes_notebook_page_record_verdicts_and_rows(tmp_path):
