@@ -785,7 +785,7 @@ def test_drift_from_the_baseline(executed, baseline, drift, direction):
         (None, None, before(NO, None, [5.0, None]), "moved"),
         (None, None, before(NO, 5.0), "moved"),
         ({"a": 9.0}, None, before(NO, 9.0), "moved"),
-        ({"a": None}, {"a": [5.0, None]}, before(NO, {"a": 5.0}, {"a": [5.0, 1e6]}), "moved"),  # a number for none
+        ({"a": None}, {"a": [5.0, None]}, before(NO, {"a": 5.0}, {"a": [5.0, 1e12]}), "moved"),  # a number for none
     ],
 )
 def test_drift_of_an_estimate_beyond_a_limit(executed, estimate, interval, old, drift):

@@ -1,5 +1,5 @@
-"""What the papers claim, and the verdict that the measured quantities give; a verdict is
-computed, never typed.
+"""What the papers claim, and the verdict that the measured quantities give; a verdict
+is computed, never typed.
 
 ``book/claims.yml`` states each claim and its rule before its chapter is run; a chapter
 hands in what it measured (``recording``), the claim's rule judges it (``rules``), and

@@ -32,6 +32,7 @@ class Beyond:
     end: float
 
     def __post_init__(self):
+        """Refuse a limit that is not finite."""
         if not (is_number(self.limit) and math.isfinite(self.limit)):
             raise ValueError(f"a limit is a finite number; got {self.limit!r}")
 
@@ -85,7 +86,7 @@ def plain(value):
 
 
 def by_name(values, names):
-    """A list as a dict, by the names where there are as many, else by numbers from 1."""
+    """A list as a dict: by the names where there are as many, else numbered from 1."""
     if not isinstance(values, list):
         return values
     if not names or len(names) != len(values):
@@ -111,10 +112,10 @@ def measured(estimate, interval, names, needs):
             must be.
     """
     given = numbers(estimate, names, needs)
-    pairs = intervals_of(interval, given)
-    found = {name: one_measured(given[name], pairs[name]) for name in names or given}
+    pairs = _intervals_of(interval, given)
+    found = {name: _one_measured(given[name], pairs[name]) for name in names or given}
     for one in found.values():
-        check_value(one)
+        _check_value(one)
     return found
 
 
@@ -135,17 +136,17 @@ def incomplete(estimate, interval, names, needs):
     """
     given = numbers(by_name(estimate, names), None, needs)
     try:
-        pairs = intervals_of(interval, given)
+        pairs = _intervals_of(interval, given)
     except ValueError:
         pairs = dict.fromkeys(given)
     found = {}
     for name in given:
-        one = one_measured(given[name], pairs[name])
-        found[name] = one if is_known(one) else one._replace(interval=None)
+        one = _one_measured(given[name], pairs[name])
+        found[name] = one if _is_known(one) else one._replace(interval=None)
     return found
 
 
-def one_measured(value, interval):
+def _one_measured(value, interval):
     if not isinstance(value, Beyond):
         return Measured(float(value), interval)
     return Measured(value.end, tuple(sorted((float(value.limit), value.end))))
@@ -154,24 +155,28 @@ def one_measured(value, interval):
 def numbers(estimate, names, needs):
     """The numbers of an estimate by name, whether they are finite or not.
 
+    Args:
+        estimate: as in :func:`measured`.
+        names: as in :func:`measured`.
+        needs: as in :func:`measured`.
+
+    Returns:
+        A dict of numbers and ``Beyond``; the name of a single number is empty.
+
     Raises:
         ValueError: it is no number and no set of numbers, or has other names.
     """
     named = by_name(estimate, names)
     named = named if isinstance(named, dict) else {"": named}
     complete = not names or set(names) == set(named)
-    if not (named and complete and all(map(is_estimate, named.values()))):
+    if not (named and complete and all(map(_is_estimate, named.values()))):
         wanted = f": {', '.join(names)}" if names else ""
         raise ValueError(f"needs {needs}{wanted}; got {estimate!r}")
     return named
 
 
-def intervals_of(interval, names):
-    """The interval, or None, of each name.
-
-    Raises:
-        ValueError: there is not one for each, or one is no interval.
-    """
+def _intervals_of(interval, names):
+    """The interval, or None, of each name; ValueError where it does not fit."""
     if interval is None:
         return dict.fromkeys(names)
     pairs = {"": interval} if "" in names else interval
@@ -182,15 +187,11 @@ def intervals_of(interval, names):
             f"an interval is one pair (low, high) for each of {', '.join(names)}; "
             f"got {interval!r}"
         )
-    return {name: checked_interval(pairs[name]) for name in names}
+    return {name: _checked_interval(pairs[name]) for name in names}
 
 
-def checked_interval(pair):
-    """A pair as a tuple of numbers, or None.
-
-    Raises:
-        ValueError: the pair is no interval.
-    """
+def _checked_interval(pair):
+    """A pair as a tuple of numbers, or None; ValueError where it is no interval."""
     if pair is None:
         return None
     two = isinstance(pair, (list, tuple)) and len(pair) == 2
@@ -205,7 +206,7 @@ def checked_interval(pair):
     return float(low), float(high)
 
 
-def check_value(one):
+def _check_value(one):
     """Refuse a value that is no number, or infinite without a limit to lie beyond.
 
     Raises:
@@ -213,14 +214,14 @@ def check_value(one):
     """
     if math.isnan(one.value):
         raise ValueError("an estimate is finite; got nan")
-    if not is_known(one):
+    if not _is_known(one):
         raise ValueError(
             "an estimate is finite, or infinite with an interval from a limit to it; "
             f"got {one.value!r} with {one.interval!r}"
         )
 
 
-def is_known(one):
+def _is_known(one):
     """Whether a value is finite, or infinite with an interval from a limit to it."""
     if math.isfinite(one.value) or one.interval is None:
         return math.isfinite(one.value)
@@ -230,8 +231,9 @@ def is_known(one):
 
 
 def is_number(value):
+    """Whether a value is a real number, and not a truth value."""
     return isinstance(value, Real) and not isinstance(value, bool)
 
 
-def is_estimate(value):
+def _is_estimate(value):
     return is_number(value) or isinstance(value, Beyond)

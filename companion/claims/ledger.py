@@ -205,8 +205,8 @@ def write_baseline(profile="laptop"):
 
 
 def _in_order(made, rules):
-    """A record with its rule's names in the paper's order, which a notebook sorts away:
-    the claim's own rule has them, where it is the same."""
+    """A record with its rule's names in the paper's order."""
+    # A notebook sorts names; the claim's own rule, where it is the same, has the order.
     rule = rules.get(made["id"])
     return made | {"rule": rule} if rule == made["rule"] else made
 

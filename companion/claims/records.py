@@ -12,7 +12,7 @@ def recorded(found):
     """``Measured`` numbers as a record keeps them.
 
     Args:
-        found: a dict of ``Measured``, as :func:`measured` returns it.
+        found: a dict of ``Measured``, as ``estimates.measured`` returns it.
 
     Returns:
         The estimate and the interval: numbers and lists where the name is empty, else
@@ -48,8 +48,16 @@ def _finite(value):
 
 
 def shown(value, interval=None):
-    """A recorded value, or several by name, with intervals where there are any, to four
-    digits."""
+    """A recorded value, or several by name, in words, to four digits.
+
+    Args:
+        value: the estimate of a record, or the value of a rule.
+        interval: the interval of the record, or None.
+
+    Returns:
+        The text: a number and its interval, "beyond 8,959" for an estimate that lies
+        beyond a limit, "not computed" for one that is missing.
+    """
     if isinstance(value, dict) and {"violations", "trials"} <= set(value):
         return f"violated in {value['violations']} of {value['trials']} cases"
     if isinstance(value, dict):

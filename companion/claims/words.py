@@ -9,7 +9,7 @@ from companion.claims.verdicts import NO_CHAPTER, NOT_RUN, VERDICTS
 
 
 def as_line(made):
-    """One recorded claim as HTML: its verdict, what is claimed where, what was measured."""
+    """One recorded claim as HTML: verdict, what is claimed where, what was measured."""
     measured = quantity(made)
     source = f"{PAPERS[made['paper']]}, {made['place']}."
     if measured:
@@ -26,8 +26,9 @@ def as_line(made):
 
 def as_text(made):
     """One claim as a line of plain text."""
+    line = f"{made['verdict']}: {made['id']}: {made['statement']}"
     measured = quantity(made)
-    return f"{made['verdict']}: {made['id']}: {made['statement']}{f' [{measured}]' if measured else ''}"
+    return f"{line} [{measured}]" if measured else line
 
 
 def chapter_table(records):
@@ -101,8 +102,15 @@ def _ledger_row(made):
 
 
 def quantity(made):
-    """What was measured for a claim, in words: estimate, interval and note; names in the
-    paper's order."""
+    """What was measured for a claim, in words.
+
+    Args:
+        made: a record, or a row of the ledger.
+
+    Returns:
+        Estimate, interval and note; names in the paper's order. Empty where nothing was
+        measured.
+    """
     estimate, interval = made["estimate"], made["interval"]
     if isinstance(estimate, dict):
         order = names(made["rule"]) or []

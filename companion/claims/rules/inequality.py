@@ -36,15 +36,15 @@ def _judge_inequality(rule, estimate, interval, reference):
 
 
 def _share_verdict(violations, trials, delta):
-    """The verdict on the violations of an inequality that may fail with probability
-    delta; undecided where more than that share can be chance."""
+    """The verdict on an inequality that may fail with probability delta."""
     if violations <= delta * trials:
         return verdicts.REPRODUCED
     if delta == 0:
         return verdicts.NOT_REPRODUCED
     from scipy.special import betaincinv
 
-    # Clopper and Pearson's lower limit (95 %) of the share.
+    # Clopper and Pearson's lower limit (95 %) of the share; up to delta, the violations
+    # can be chance.
     least = betaincinv(violations, trials - violations + 1, 0.025)
     return verdicts.UNDECIDED if least <= delta else verdicts.NOT_REPRODUCED
 

@@ -8,27 +8,26 @@ from companion.claims.records import recorded
 
 
 class Kind(NamedTuple):
-    """A kind of rule.
+    """A kind of rule: all that the file of claims, the judge and the page ask of it."""
 
-    Attributes:
-        fields: the sets of fields of which a rule has one.
-        optional: the fields that it may have too.
-        sound: function of the rule, whether its numbers can be judged.
-        law: what ``sound`` demands, in words.
-        needs: what an estimate must be, in words.
-        judge: function of rule, estimate, interval and reference, to a ``Judgement``.
-        keep: function of rule, estimate and interval that are not judged, to what the
-            record keeps of the two.
-        words: function of the rule, the rule in words.
-    """
-
+    # The sets of fields of which a rule has one, and the fields that it may have too.
     fields: tuple
     optional: set
+
+    # Function of the rule: whether its numbers can be judged; the law is what it asks.
     sound: Callable
     law: str
+
+    # What an estimate must be, in words.
     needs: str
+
+    # Function of rule, estimate, interval and reference, to a ``Judgement``.
     judge: Callable
+
+    # Function of rule, estimate and interval where no rule judges: what is recorded.
     keep: Callable
+
+    # Function of the rule: the rule in words.
     words: Callable
 
 
