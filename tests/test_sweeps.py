@@ -522,6 +522,13 @@ def test_a_run_that_reads_a_value_of_the_notebook_is_refused_by_its_name(value):
     assert codekeys.code_of(scope["run"]).digest
 
 
+def test_a_run_of_no_imported_module_is_refused_rather_than_keyed_by_nothing():
+    scope = {"__name__": "nowhere"}
+    exec("def run(seed):\n    return {'y': seed}", scope)
+    with pytest.raises(ValueError, match="a module that has been imported, got one of 'nowhere'"):
+        codekeys.code_of(scope["run"])
+
+
 def returns(seed, what):
     return {"list": [1], "setting": {"what": 1}, "object": {"y": object()}, "ragged": {"y": [numpy.ones(2)]}}[what]
 

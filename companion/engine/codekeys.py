@@ -57,8 +57,14 @@ def code_of(run):
         :class:`Code`.
 
     Raises:
-        ValueError: ``run`` reads a value of the notebook, or one without a description.
+        ValueError: ``run`` belongs to no imported module, or reads a value of the
+            notebook, or one without a description.
     """
+    if run.__module__ not in sys.modules:
+        raise ValueError(
+            "run must be a function of the notebook or of a module that has been "
+            f"imported, got one of {run.__module__!r}"
+        )
     reach = _Reach()
     reach.code(run)
     definitions = {}
