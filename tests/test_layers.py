@@ -13,7 +13,7 @@ FACES = ("kdlib", "companion", "kdlib.kernels", "kdlib.models", "kdlib.training"
 # What the modules under a name may import of both packages, beside what lies under that name itself. The longest name
 # that fits a module counts; a name ends at a dot.
 GROUND = "kdlib.places kdlib.devices kdlib.memory kdlib.pixels kdlib.curves kdlib.published kdlib.intervals kdlib.losses"
-GROUND += " kdlib.roots"
+GROUND += " kdlib.roots kdlib.pairs"
 SCIENCE = f"{GROUND} kdlib.logits kdlib.datasets kdlib.linearized kdlib.kernels kdlib.models kdlib.training"
 SCIENCE += " kdlib.metrics"
 MAY_IMPORT = {
@@ -21,6 +21,7 @@ MAY_IMPORT = {
     "kdlib": "",
     "kdlib.models": "",
     "kdlib.kernels": "",
+    "kdlib.roots": "kdlib.pairs",
     "kdlib.logits": "kdlib.roots",
     "kdlib.datasets": "kdlib.places",
     "kdlib.downloads": "kdlib.datasets kdlib.places",
@@ -38,7 +39,7 @@ MAY_IMPORT = {
     "companion.engine": "kdlib.places",
     "companion.sweeps": "companion.engine kdlib.places",
     "companion.claims": "companion.markup kdlib.published kdlib.curves kdlib.intervals kdlib.places",
-    "companion.press": "companion.claims companion.engine.codekeys companion.markup companion.plots kdlib.places"
+    "companion.press": "companion.claims companion.engine.codekeys companion.engine.sources companion.markup companion.plots kdlib.places"
     " kdlib.devices",
     "companion.__main__": "companion.press companion.claims kdlib.places kdlib.downloads",
 }
