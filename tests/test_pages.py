@@ -78,8 +78,14 @@ def test_the_page_shows_one_card_a_head_line_and_a_drawer(executed):
     assert base64.b64decode(csv) == b"n,risk\n1,3\n2,1\n" and ", 2 rows" in drawer
     assert "draw(risk)" in drawer and "torch 9.9" in drawer
     assert "remove-input" in page.cells[-2].metadata["tags"]
-    assert 'aria-label="A line that falls from 3 to 1."' in page.cells[-2].outputs[0].data["text/html"]
+    assert "A line that falls from 3 to 1.\"" in page.cells[-2].outputs[0].data["text/html"]
     assert executed.cells[0].source.endswith("nowhere."), "the executed notebook itself stays as it is"
+
+
+def test_a_drawer_counts_rows_and_not_lines(executed):
+    executed.cells[-1].outputs[0].metadata["text/html"]["kdlib"]["rows"] = {"a": 'n,word\n1,"two\nlines"\n2,one\n', "b": "n\n"}
+    drawer = pages.dress(executed)[0].cells[-1].source
+    assert "a.csv</a>, 2 rows" in drawer and "b.csv</a>, 0 rows" in drawer
 
 
 def test_the_head_line_tells_the_seconds_of_rows_that_were_there_before(executed):
@@ -159,6 +165,17 @@ def test_a_moving_figure_is_named_as_a_group_whose_parts_can_be_reached(executed
     page, problems = pages.dress(executed)
     assert problems == []
     assert 'role="group" aria-label="A line that falls from 3 to 1."' in page.cells[-2].outputs[0].data["text/html"]
+
+
+@pytest.mark.parametrize(("changed", "told"), [(["ratios"], True), (["ratios", "device"], True), (["device"], False), ([], False)])
+def test_typed_findings_are_those_of_the_default_settings_and_say_so_under_others(executed, changed, told):
+    executed.metadata["kdlib"]["changed"] = changed
+    page, _ = pages.dress(executed)
+    cell = next(cell for cell in page.cells if cell.metadata.get("mystnb", {}).get("figure"))
+    before = "At the default settings (this run changed ratios): "
+    assert cell.metadata["mystnb"]["figure"]["caption"] == before * told + FIGURE["figure"]["caption"]
+    label = re.search('aria-label="(.*?)"', cell.outputs[0].data["text/html"])[1]
+    assert label == before * told + FIGURE["image"]["alt"]
 
 
 def test_a_claim_not_recorded_or_recorded_twice_is_a_problem(executed, tmp_path):
