@@ -19,8 +19,12 @@ def pick_device(device="auto"):
         A ``torch.device``.
 
     Raises:
-        ValueError: another name, or ``cuda`` where there is none: the message says whether torch or the card is
-            missing. ``auto`` on a machine with a card and a torch without CUDA warns in one line and takes the CPU.
+        ValueError: another name, or ``cuda`` where there is none: the message says
+            whether torch or the card is missing.
+
+    Warns:
+        UserWarning: ``auto`` takes the CPU on a machine with a card, because torch is
+            without CUDA or finds no driver.
     """
     if device not in ("auto", "cpu", "cuda"):
         raise ValueError(f"device must be one of auto, cpu, cuda, got {device!r}")
@@ -28,15 +32,7 @@ def pick_device(device="auto"):
         return torch.device("cpu")
     if torch.cuda.is_available():
         return torch.device("cuda")
-    if torch.version.cuda is None and _nvidia_card():
-        lack = (
-            f"this machine has an NVIDIA card, but torch {torch.__version__} is a build without CUDA: install a "
-            "CUDA build of torch, or ask for device cpu"
-        )
-    elif torch.version.cuda is None:
-        lack = f"there is no NVIDIA card, and torch {torch.__version__} is a build without CUDA"
-    else:
-        lack = f"torch {torch.__version__} has CUDA, but finds no usable card or driver"
+    lack = _what_is_missing()
     if device == "cuda":
         raise ValueError(
             f"device cuda needs an NVIDIA card and a CUDA build of torch: {lack}"
@@ -46,14 +42,30 @@ def pick_device(device="auto"):
     return torch.device("cpu")
 
 
+def _what_is_missing():
+    """Why torch has no CUDA here, in words."""
+    version = torch.__version__
+    if torch.version.cuda is not None:
+        return f"torch {version} has CUDA, but finds no usable card or driver"
+    if _nvidia_card():
+        return (
+            f"this machine has an NVIDIA card, but torch {version} is a build without "
+            "CUDA: install a CUDA build of torch, or ask for device cpu"
+        )
+    return f"there is no NVIDIA card, and torch {version} is a build without CUDA"
+
+
 def _nvidia_card():
+    """Whether the machine has an NVIDIA card."""
     return os.path.exists("/dev/nvidia0") or shutil.which("nvidia-smi") is not None
 
 
 def has_bfloat16(device):
-    """Whether bfloat16 is fast on this device: CPUs with avx512_bf16, amx_bf16 or Arm bf16, GPUs from Ampere on.
+    """Whether bfloat16 is fast on this device.
 
-    Elsewhere torch emulates it, which is slower than float32; so autocast follows this and no setting.
+    It is on CPUs with avx512_bf16, amx_bf16 or Arm bf16 and on GPUs from Ampere on.
+    Elsewhere torch emulates it, which is slower than float32; so autocast follows this
+    and no setting.
 
     Args:
         device: a ``torch.device`` or its name.
@@ -63,7 +75,6 @@ def has_bfloat16(device):
     """
     if torch.device(device).type == "cuda":
         return torch.cuda.get_device_capability(device) >= (8, 0)
-    found = getattr(
-        torch.cpu, "get_capabilities", dict
-    )()  # not in every torch from 2.11 on
-    return any(found.get(name) for name in ("avx512_bf16", "amx_bf16", "bf16"))
+    # Not every torch from 2.11 on has get_capabilities.
+    capabilities = getattr(torch.cpu, "get_capabilities", dict)()
+    return any(capabilities.get(name) for name in ("avx512_bf16", "amx_bf16", "bf16"))

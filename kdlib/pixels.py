@@ -1,10 +1,12 @@
-"""Grey values to inputs: the moments of channels, standardised images, shifted and mirrored ones."""
+"""Grey values to inputs: standardised, noisy, shifted and mirrored images."""
 
 import torch
 
 
 def channel_moments(images):
-    """Mean and standard deviation of each channel's grey values on the scale 0 … 1, over images and pixels.
+    """Mean and standard deviation of each channel over images and pixels.
+
+    Grey values are taken on the scale 0 … 1.
 
     Args:
         images: uint8 tensor of shape ``(n, channels, h, w)``.
@@ -16,23 +18,24 @@ def channel_moments(images):
         ValueError: ``images`` is not uint8 with four dimensions.
     """
     _check_grey(images)
-    levels = torch.stack(
-        [images[:, c].flatten().bincount(minlength=256) for c in range(images.shape[1])]
-    ).double()
+    counts = [channel.flatten().bincount(minlength=256) for channel in images.unbind(1)]
+    levels = torch.stack(counts).double()
     grey = torch.arange(256, dtype=torch.float64, device=images.device) / 255
     share = levels / levels.sum(dim=1, keepdim=True)
     mean = share @ grey
-    return mean.float(), (share @ grey.square() - mean.square()).clamp(
-        min=0
-    ).sqrt().float()
+    variance = (share @ grey.square() - mean.square()).clamp(min=0)
+    return mean.float(), variance.sqrt().float()
 
 
 def standardise(images, mean, std):
-    r"""Grey values 0 … 255 as floating-point inputs, :math:`(x / 255 - \mu_c) / s_c` in each channel c.
+    r"""Grey values 0 … 255 as floating-point inputs.
+
+    .. math:: (x / 255 - \mu_c) / s_c \quad \text{in channel } c
 
     Args:
         images: uint8 tensor of shape ``(n, channels, h, w)``.
-        mean: means of the channels, shape ``(channels,)``: the training set's, also for a test set.
+        mean: means of the channels, shape ``(channels,)``: the training set's, also for
+            a test set.
         std: standard deviations, likewise; a channel of one grey (0) is only centred.
 
     Returns:
@@ -43,53 +46,54 @@ def standardise(images, mean, std):
     """
     _check_grey(images)
     x = images.to(torch.float32, memory_format=torch.channels_last).div_(255)
-    return x.sub_(mean.view(1, -1, 1, 1)).div_(
-        torch.where(std > 0, std, 1).view(1, -1, 1, 1)
-    )
+    mean = mean.view(1, -1, 1, 1)
+    std = torch.where(std > 0, std, 1).view(1, -1, 1, 1)
+    return x.sub_(mean).div_(std)
 
 
 def noisy(images, *, variance, pooled=1, known, generator):
     r"""Images with Gaussian noise on their pixels, then standardised by channel.
 
-    Grey values on the scale 0 … 1, averaged over squares of ``pooled`` pixels, plus noise from N(0, ``variance``) that is
-    drawn once; then (x − mean) / deviation of the channel over the first ``known`` images, noise included.
+    Grey values on the scale 0 … 1 are averaged over squares of ``pooled`` pixels. Noise
+    from N(0, ``variance``), drawn once, is added. Then x becomes (x − mean) /
+    deviation, with the channel's moments over the first ``known`` images, noise
+    included.
 
     Args:
         images: uint8 tensor of shape ``(n, channels, h, w)``.
         variance: of the noise, at least 0.
         pooled: side of the squares, 1 for none.
-        known: number of leading images that may be looked at, at least 1: the training part.
+        known: number of leading images that may be looked at, at least 1: the training
+            part.
         generator: draws the noise; the result lives on its device.
 
     Returns:
-        float32 tensor of shape ``(n, channels, h // pooled, w // pooled)``, in ``channels_last`` memory order.
+        float32 tensor of shape ``(n, channels, h // pooled, w // pooled)``, in
+        ``channels_last`` memory order.
 
     Raises:
-        ValueError: ``images`` is not uint8 with four dimensions, or the variance is negative.
+        ValueError: ``images`` is not uint8 with four dimensions, or the variance is
+            negative.
 
     Source: Mandal, Lin & Srikant 2025, Fig. 1; the scale of the variance is not given.
     """
     _check_grey(images)
     if not variance >= 0:
         raise ValueError(f"variance must be at least 0, got {variance}")
-    x = (
-        torch.nn.functional.avg_pool2d(images.to(generator.device).float(), pooled)
-        / 255
-    )
-    x += variance**0.5 * torch.randn(
-        x.shape, generator=generator, device=generator.device
-    )
+    device = generator.device
+    x = torch.nn.functional.avg_pool2d(images.to(device).float(), pooled) / 255
+    x += variance**0.5 * torch.randn(x.shape, generator=generator, device=device)
     std, mean = torch.std_mean(x[:known], dim=(0, 2, 3), keepdim=True)
-    return ((x - mean) / std.clamp(min=1e-12)).contiguous(
-        memory_format=torch.channels_last
-    )
+    x = (x - mean) / std.clamp(min=1e-12)
+    return x.contiguous(memory_format=torch.channels_last)
 
 
 def crop_and_flip(images, *, padding=4, generator):
-    """Each image shifted by up to ``padding`` pixels each way and mirrored with probability ½, a batch at a time.
+    """Images shifted by up to ``padding`` pixels and mirrored with probability ½.
 
-    Image i becomes the h × w window at a uniformly drawn corner of the image with ``padding`` zeros around it (zero is
-    the mean grey of standardised images), left to right or right to left.
+    Image i becomes the h × w window at a uniformly drawn corner of the image with
+    ``padding`` zeros around it (zero is the mean grey of standardised images), left to
+    right or right to left.
 
     Args:
         images: tensor of shape ``(n, channels, h, w)``.
@@ -111,13 +115,14 @@ def crop_and_flip(images, *, padding=4, generator):
     top = torch.randint(2 * padding + 1, (n,), **draw).to(images.device)
     left = torch.randint(2 * padding + 1, (n,), **draw).to(images.device)
     mirror = torch.randint(2, (n,), **draw).bool().to(images.device)
-    # every window is a view of the padded batch, (n, 2p+1, 2p+1, h, w, channels): one gather copies the chosen ones
+    # Every window is a view of the padded batch, (n, 2p+1, 2p+1, h, w, channels): one
+    # gather copies the chosen ones.
     frame = (0, 0, padding, padding, padding, padding)
     padded = torch.nn.functional.pad(images.permute(0, 2, 3, 1), frame).contiguous()
-    s = padded.stride()
+    image, row, column, channel = padded.stride()
     windows = padded.as_strided(
         (n, 2 * padding + 1, 2 * padding + 1, h, w, channels),
-        (s[0], s[1], s[2], *s[1:]),
+        (image, row, column, row, column, channel),
     )
     chosen = windows[torch.arange(n, device=images.device), top, left]
     chosen = torch.where(mirror.view(n, 1, 1, 1), chosen.flip(2), chosen)
@@ -125,8 +130,9 @@ def crop_and_flip(images, *, padding=4, generator):
 
 
 def _check_grey(images):
+    """Raise ValueError where images are not grey values of four dimensions."""
     if images.dtype != torch.uint8 or images.ndim != 4:
         raise ValueError(
-            f"images must be uint8 of shape (n, channels, h, w), got {images.dtype} of shape "
-            f"{tuple(images.shape)}"
+            "images must be uint8 of shape (n, channels, h, w), got "
+            f"{images.dtype} of shape {tuple(images.shape)}"
         )

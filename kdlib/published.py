@@ -11,19 +11,18 @@ def curves(name):
         name: ``ji_zhu_2020``.
 
     Returns:
-        dict: figure -> ``{"what", "x", "y", "curves": {legend label: [[x, y], ...]}}``; ``"_about"`` says how measured
+        dict: figure -> ``{"what", "x", "y", "curves": {legend label: [[x, y], ...]}}``;
+        ``"_about"`` says how they were measured.
 
     Raises:
         ValueError: no curves of that name.
 
-    Source: Ji & Zhu, Knowledge distillation in wide neural networks (NeurIPS 2020), Figs 2 to 5.
+    Source: Ji & Zhu, Knowledge distillation in wide neural networks (NeurIPS 2020),
+    Figs 2 to 5.
     """
     folder = resources.files("kdlib") / "papers"
-    known = sorted(
-        file.name.removesuffix(".json")
-        for file in folder.iterdir()
-        if file.name.endswith(".json")
-    )
+    names = sorted(file.name for file in folder.iterdir())
+    known = [file.removesuffix(".json") for file in names if file.endswith(".json")]
     if name not in known:
         raise ValueError(f"name must be one of {', '.join(known)}; got {name!r}")
     return json.loads((folder / f"{name}.json").read_text(encoding="utf-8"))

@@ -1,4 +1,4 @@
-"""From weight norms of many runs to the curves of data inefficiency that Ji & Zhu plot, with their intervals."""
+"""From weight norms of many runs to curves of data inefficiency with intervals."""
 
 from typing import NamedTuple
 
@@ -8,21 +8,30 @@ import torch
 
 from kdlib import curves, intervals
 
-LEAST = 1e-4  # a slope of nothing has no logarithm
-#: Sample sizes of Ji & Zhu's Figs 3 and 4, read off their x-coordinates. Fig. 3 averages over 21 … 4977, Fig. 4 over
-#: 15 … 7054; each slope needs the next size too (5336, 7564).
+# A slope of nothing has no logarithm.
+LEAST = 1e-4
+
+#: Sample sizes of Ji & Zhu's Figs 3 and 4, read off their x-coordinates. Fig. 3
+#: averages over 21 … 4977, Fig. 4 over 15 … 7054; each slope needs the next size too
+#: (5336, 7564).
 #:
 #: :meta hide-value:
 AUTHORS_SIZES = torch.as_tensor(numpy.unique(numpy.logspace(1, 4, 100).astype(int)))
-Curve = NamedTuple("Curve", [("sizes", torch.Tensor), ("values", torch.Tensor)])
+
+
+class Curve(NamedTuple):
+    """Data inefficiency ``values`` at ``sizes``, both ``(s,)``."""
+
+    sizes: torch.Tensor
+    values: torch.Tensor
 
 
 def authors_sizes(first, last):
-    """The authors' sample sizes from ``first`` to ``last``, both in 10 … 10000 and both included where on the grid.
+    """The authors' sample sizes from ``first`` to ``last``.
 
     Args:
-        first: smallest size.
-        last: largest size.
+        first: smallest size, in 10 … 10000; included where it is on the grid.
+        last: largest size, in 10 … 10000; included where it is on the grid.
 
     Returns:
         int64 tensor ``(s,)``.
@@ -35,45 +44,53 @@ def authors_sizes(first, last):
     sizes = AUTHORS_SIZES[(AUTHORS_SIZES >= first) & (AUTHORS_SIZES <= last)]
     if len(sizes) < 2:
         raise ValueError(
-            f"at least two of the authors' sizes must lie in [first, last], got [{first}, {last}]"
+            "at least two of the authors' sizes must lie in [first, last], got "
+            f"[{first}, {last}]"
         )
     return sizes
 
 
 def slopes(weight_norms, sizes, *, window=10):
-    r"""Data inefficiency as a slope between neighbouring sizes of a grid, smoothed by a moving average.
+    r"""Data inefficiency as a slope between neighbouring sizes of a grid.
 
-    .. math:: I_i = \frac{\ln E \|\Delta_{\hat w, n_{i+1}}\| - \ln E \|\Delta_{\hat w, n_i}\|}{\ln n_{i+1} - \ln n_i}
+    .. math:: I_i = \frac{\ln E \|\Delta_{\hat w, n_{i+1}}\|
+              - \ln E \|\Delta_{\hat w, n_i}\|}{\ln n_{i+1} - \ln n_i}
               \quad \text{at } n_i
 
-    Both n and I are then averaged over ``window`` consecutive sizes. With steps of 7 % the estimate is two to four
-    times less noisy than from n to n + 1.
+    Both n and I are then smoothed by a moving average over ``window`` consecutive
+    sizes. With steps of 7 % the estimate is two to four times less noisy than from n to
+    n + 1.
 
     Args:
         weight_norms: ``(runs, s)``, column i at ``sizes[i]``, all > 0.
-        sizes: the grid, ``(s,)`` growing integers; for theirs see :func:`authors_sizes`.
-        window: slopes in one average, from 1 (raw) to s − 1; 10 in Fig. 3 and Fig. 4 middle, 5 in Fig. 4 right.
+        sizes: the grid, ``(s,)`` growing integers; for theirs see
+            :func:`authors_sizes`.
+        window: slopes in one average, from 1 (raw) to s − 1; 10 in Fig. 3 and Fig. 4
+            middle, 5 in Fig. 4 right.
 
     Returns:
         ``Curve(sizes, values)`` of length s − window.
 
     Raises:
-        ValueError: shapes that do not match, a norm without logarithm, or sizes or window out of range.
+        ValueError: shapes that do not match, a norm without logarithm, or sizes or
+            window out of range.
 
-    Source: Ji & Zhu 2020, Figs 3 and 4; grid and windows are read off the figures, the slope is our reading of Eq. 10.
+    Source: Ji & Zhu 2020, Figs 3 and 4; grid and windows are read off the figures, the
+    slope is our reading of Eq. 10.
     """
     sizes = torch.as_tensor(sizes, device=weight_norms.device)
     logs = log_mean(weight_norms, 2)
     if sizes.shape != logs.shape or sizes[0] < 1 or (sizes.diff() <= 0).any():
         raise ValueError(
-            f"sizes must be {len(logs)} growing integers from 1, one a column, got {sizes.tolist()}"
+            f"sizes must be {len(logs)} growing integers from 1, one a column, got "
+            f"{sizes.tolist()}"
         )
     if not 1 <= window < len(sizes):
         raise ValueError(f"window must lie in 1 … {len(sizes) - 1}, got {window}")
-    rise = logs.diff() / sizes.double().log().diff()
+    rises = logs.diff() / sizes.double().log().diff()
     return Curve(
-        sizes[:-1].double().unfold(0, window, 1).mean(1),
-        rise.unfold(0, window, 1).mean(1),
+        sizes=sizes[:-1].double().unfold(0, window, 1).mean(1),
+        values=rises.unfold(0, window, 1).mean(1),
     )
 
 
@@ -94,20 +111,22 @@ def average(weight_norms, sizes, low, high):
 
     Source: Ji & Zhu 2020, Section 4, where curves are compared by their height.
     """
-    rise = torch.stack(
-        [slopes(norms, sizes, window=1).values for norms in weight_norms.unbind(1)]
-    )
+    rises = [slopes(norms, sizes, window=1).values for norms in weight_norms.unbind(1)]
     starts = torch.as_tensor(sizes)[:-1]
     inside = (starts >= low) & (starts <= high)
     if not inside.any():
         raise ValueError(
-            f"a slope must start in [low, high], got [{low}, {high}] for sizes {starts[0]} to {starts[-1]}"
+            f"a slope must start in [low, high], got [{low}, {high}] for sizes "
+            f"{starts[0]} to {starts[-1]}"
         )
-    return rise[:, inside].mean(1)
+    return torch.stack(rises)[:, inside].mean(1)
 
 
 def table(weight_norms, sizes, *, window=10):
-    """The curve of one task with its 95 % interval over runs, and the curves of two independent halves of the runs.
+    """The curve of one task with its interval over runs.
+
+    The interval has 95 %. The curves of two independent halves of the runs stand beside
+    it.
 
     Args:
         weight_norms: ``(runs, s)``, at least 2 runs.
@@ -120,26 +139,32 @@ def table(weight_norms, sizes, *, window=10):
     Raises:
         ValueError: see :func:`slopes` and :func:`kdlib.intervals.jackknife`.
 
-    Source: Ji & Zhu 2020, Figs 3 and 4; intervals and halves are ours, the figures have none.
+    Source: Ji & Zhu 2020, Figs 3 and 4; intervals and halves are ours, the figures have
+    none.
     """
-    curve = slopes(weight_norms, sizes, window=window)
-    band = intervals.jackknife(
-        lambda norms: slopes(norms, sizes, window=window).values, weight_norms
-    )
-    halves = [
-        slopes(half, sizes, window=window).values
-        for half in (weight_norms[0::2], weight_norms[1::2])
-    ]
-    columns = dict(
-        zip(("n", "I", "low", "high", "first", "second"), (curve.sizes, *band, *halves))
-    )
+
+    def height(norms):
+        """The curve of some of the runs."""
+        return slopes(norms, sizes, window=window).values
+
+    band = intervals.jackknife(height, weight_norms)
+    columns = {
+        "n": slopes(weight_norms, sizes, window=window).sizes,
+        "I": band.value,
+        "low": band.low,
+        "high": band.high,
+        "first": height(weight_norms[0::2]),
+        "second": height(weight_norms[1::2]),
+    }
     return pandas.DataFrame(
         {name: column.cpu().numpy() for name, column in columns.items()}
     )
 
 
 def distance(weight_norms, sizes, reference, *, window=10):
-    """How far a task's curve is from a published one, and two halves of its runs from each other.
+    """How far a task's curve is from a published one.
+
+    It also says how far the curves of two halves of the runs are from each other.
 
     Args:
         weight_norms: ``(runs, s)``, at least 2 runs.
@@ -148,38 +173,42 @@ def distance(weight_norms, sizes, reference, *, window=10):
         window: see :func:`slopes`.
 
     Returns:
-        dict: ``distance`` and ``floor``, root mean squares of log ratios (see :func:`kdlib.curves.distance`).
+        dict: ``distance`` and ``floor``, root mean squares of log ratios (see
+        :func:`kdlib.curves.distance`).
 
     Raises:
-        ValueError: see :func:`slopes`; or no two points of the reference lie on the curve.
+        ValueError: see :func:`slopes`; or no two points of the reference lie on the
+            curve.
 
     Source: Ji & Zhu 2020, Figs 3 and 4, as this book's claims compare curves.
     """
-    parts = [
-        slopes(part, sizes, window=window)
-        for part in (weight_norms, weight_norms[0::2], weight_norms[1::2])
-    ]
-    x, *y = (
-        parts[0].sizes.tolist(),
-        *(part.values.clamp_min(LEAST).tolist() for part in parts),
-    )
-    inside = [point for point in reference if 0.999 * x[0] <= point[0] <= 1.001 * x[-1]]
+
+    def height(norms):
+        """The curve of some of the runs, as a list of positive numbers."""
+        return slopes(norms, sizes, window=window).values.clamp_min(LEAST).tolist()
+
+    n = slopes(weight_norms, sizes, window=window).sizes.tolist()
+    inside = [point for point in reference if 0.999 * n[0] <= point[0] <= 1.001 * n[-1]]
     if len(inside) < 2:
         raise ValueError(
-            f"at least two points of the reference must lie in n = {x[0]:g} to {x[-1]:g}"
+            "at least two points of the reference must lie in n = "
+            f"{n[0]:g} to {n[-1]:g}"
         )
-    halves = curves.distance(x, y[1], list(zip(x, y[2])))
-    return {"distance": curves.distance(x, y[0], inside), "floor": halves}
+    other_half = list(zip(n, height(weight_norms[1::2])))
+    return {
+        "distance": curves.distance(n, height(weight_norms), inside),
+        "floor": curves.distance(n, height(weight_norms[0::2]), other_half),
+    }
 
 
 def as_curve(rows):
-    """What ``claims.record`` takes for a curve: x, y and the halves that give its replicate floor.
+    """The rows of a curve under the names that ``claims.record`` takes.
 
     Args:
         rows: from :func:`table`.
 
     Returns:
-        dict with x, y, halves.
+        dict with x, y and halves, which give the curve's replicate floor.
 
     Source: none; a change of names.
     """
@@ -187,29 +216,38 @@ def as_curve(rows):
 
 
 def log_mean(weight_norms, least=1):
-    """Logarithm of the mean over runs, ``(s,)``, from norms ``(runs, s)`` that are all > 0, s >= ``least``."""
-    if (
-        weight_norms.ndim != 2
-        or weight_norms.shape[0] < 1
-        or weight_norms.shape[1] < least
-    ):
+    """Logarithm of the mean norm over runs.
+
+    Args:
+        weight_norms: ``(runs, s)``, all > 0.
+        least: smallest s that will do.
+
+    Returns:
+        float64 tensor ``(s,)``.
+
+    Raises:
+        ValueError: another shape, or a norm without logarithm.
+    """
+    shape = tuple(weight_norms.shape)
+    if len(shape) != 2 or shape[0] < 1 or shape[1] < least:
         raise ValueError(
-            f"weight_norms must have shape (runs, n) with n >= {least}, got {tuple(weight_norms.shape)}"
+            f"weight_norms must have shape (runs, n) with n >= {least}, got {shape}"
         )
     if not (weight_norms > 0).all():
-        raise ValueError(
-            f"weight_norms must be > 0, got a least value of {weight_norms.min().item():g}"
-        )
+        smallest = weight_norms.min().item()
+        raise ValueError(f"weight_norms must be > 0, got a least value of {smallest:g}")
     return weight_norms.double().mean(0).log()
 
 
 def data_inefficiency(weight_norms):
     r"""Data inefficiency at every sample size, from n to n + 1 as it is defined.
 
-    .. math:: I(n) = n\, [\ln E \|\Delta_{\hat w, n+1}\|_2 - \ln E \|\Delta_{\hat w, n}\|_2]
+    .. math:: I(n) = n\, [\ln E \|\Delta_{\hat w, n+1}\|_2 - \ln E \|\Delta_{\hat w,
+    n}\|_2]
 
-    The logarithm of the mean over runs, not the mean of logarithms: runs with large norms count more. One step of n is
-    a noisy difference; :func:`slopes` is the estimate to plot.
+    It takes the logarithm of the mean over runs, not the mean of logarithms: runs with
+    large norms count more. One step of n is a noisy difference; :func:`slopes` is the
+    estimate to plot.
 
     Args:
         weight_norms: ``(runs, n)``, column i for i + 1 samples, all > 0, n >= 2.
@@ -219,6 +257,14 @@ def data_inefficiency(weight_norms):
 
     Raises:
         ValueError: another shape, or a norm without logarithm.
+
+    Example:
+        Norms that grow like the square root of n have a data inefficiency near 1/2:
+
+        >>> from kdlib import metrics
+        >>> norms = torch.arange(1.0, 6.0).sqrt()
+        >>> metrics.data_inefficiency(norms[None])
+        tensor([0.3466, 0.4055, 0.4315, 0.4463], dtype=torch.float64)
 
     Source: Ji & Zhu 2020, Section 4, Definition 1, Eq. 10.
     """
