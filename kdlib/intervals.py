@@ -134,7 +134,7 @@ def jackknife(statistic, runs, *, level=0.95):
         >>> runs = torch.tensor([1.0, 2.0, 3.0, 6.0])
         >>> band = jackknife(lambda some: some.mean().log(), runs)
         >>> [round(float(end), 2) for end in band]
-        [1.1, -0.12, 2.32]
+        [1.1, -0.17, 2.37]
 
     Source: Efron & Tibshirani, An introduction to the bootstrap (1993), Section 11.2.
     """
