@@ -109,7 +109,9 @@ def run_sweep(
             "settings and seeds must differ from each other, got one twice"
         )
     results = asked.AskedRows(store, tasks)
-    found = {key: row.seconds for key, row in results.finished.items()}
+    found = dict.fromkeys(tasks, 0.0)
+    for key, row in results.finished.items():
+        found[key] = row.seconds
     if retry_failed:
         results.failed.clear()
     if results.missing():
@@ -180,8 +182,9 @@ def _from_environment(time_limit, retry_failed):
 def _tell(store, tasks, found, failed, source):
     """Adds a line on this sweep to the file that ``KDLIB_SWEEPS`` names.
 
-    Its fields: ``store``, the number of rows ``asked`` for, the seconds of the rows
-    that were ``found`` by their keys, the rows that ``failed``, and the ``source``.
+    Its fields: ``store``, the number of rows ``asked`` for, by its key the seconds of
+    each row that was ``found`` and 0 for each that was not there, the rows that
+    ``failed``, and the ``source``.
     """
     path = os.environ.get("KDLIB_SWEEPS")
     if not path:
