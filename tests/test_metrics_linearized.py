@@ -62,6 +62,22 @@ def test_the_jackknife_is_the_standard_error_where_the_statistic_is_a_mean():
     assert table["I"].item() == pytest.approx(each.mean().item(), rel=1e-4)
 
 
+@pytest.mark.parametrize("asked, seeds", [(4, "4"), (6, "4 of 6")])
+def test_bands_are_the_tables_of_all_targets_and_say_where_runs_are_missing(asked, seeds):
+    norms = torch.rand(4, 2, 9, generator=torch.Generator().manual_seed(0)).double().cumsum(2)
+    sizes = inefficiency.AUTHORS_SIZES[:9]
+    rows = inefficiency.bands(norms, sizes, [255, 767], window=3, asked=asked)
+    assert list(rows) == ["target", "n", "mean", "low", "high", "first", "second", "k", "K", "seeds"]
+    for k, target in enumerate((255, 767)):
+        part, table = rows[rows["target"] == target], inefficiency.table(norms[:, k], sizes, window=3)
+        names = {"n": "n", "mean": "I", **{name: name for name in ("low", "high", "first", "second")}}
+        for name, own in names.items():
+            assert part[name].tolist() == table[own].tolist()
+        for name, values in inefficiency.as_curve(table).items():
+            assert numpy.array_equal(inefficiency.as_curve(part)[name], values)
+    assert (rows[["k", "K", "seeds"]] == [4, asked, seeds]).all(axis=None)
+
+
 def test_angles_to_the_oracle_are_those_of_feature_space():
     phi, start, teacher, _ = problem()
     student = linearized.LinearizedStudent(phi @ phi.T)
@@ -156,6 +172,9 @@ ONES = torch.ones(3)
         (lambda: inefficiency.slopes(torch.ones(2, 2), [0, 3]), "growing"),
         (lambda: inefficiency.slopes(torch.ones(2, 3), [1, 3, 9], window=3), r"1 … 2, got 3"),
         (lambda: inefficiency.table(torch.ones(1, 3), [1, 3, 9], window=1), "at least 2 runs, got 1"),
+        (lambda: inefficiency.bands(torch.ones(2, 1), [1, 3, 9], ["a"], asked=2), r"\(runs, 1, s\), got \(2, 1\)"),
+        (lambda: inefficiency.bands(torch.ones(2, 2, 3), [1, 3, 9], ["a"], asked=2), r"1, s\), got \(2, 2, 3\)"),
+        (lambda: inefficiency.bands(torch.ones(3, 1, 3), [1, 3, 9], ["a"], asked=2), "at most the 2 asked for, got 3"),
         (lambda: inefficiency.authors_sizes(12, 12), r"got \[12, 12\]"),
         (lambda: metrics.feature_angles(ONES, 1.0, torch.ones(2)), r"got \(3,\) and \(2,\)"),
         (lambda: metrics.feature_angles(ONES, 0.5, ONES), "cosine at most 1, got 2"),

@@ -161,6 +161,55 @@ def table(weight_norms, sizes, *, window=10):
     )
 
 
+def bands(weight_norms, sizes, targets, *, window=10, asked):
+    """The curves of several targets with their intervals over runs, in one tidy frame.
+
+    A curve of fewer runs than asked says so, as :func:`kdlib.intervals.mean_band` says
+    it, so that ``plots.band`` draws a target's rows as they are.
+
+    Args:
+        weight_norms: ``(runs, targets, s)``, at least 2 runs.
+        sizes: see :func:`slopes`.
+        targets: what each target is called, one name for each.
+        window: see :func:`slopes`.
+        asked: number of runs that the sweep was asked for.
+
+    Returns:
+        ``pandas.DataFrame`` with target, n, mean, low, high, first, second (the two
+        halves), the integers k and K, and seeds: the text ``k of K`` where k < K, else
+        ``K``.
+
+    Raises:
+        ValueError: see :func:`table`; or weight_norms have another shape, or more runs
+            than asked.
+
+    Example:
+        >>> sizes = [10, 20, 40]
+        >>> norms = torch.tensor(sizes).sqrt().expand(3, 1, 3)
+        >>> rows = bands(norms, sizes, ["root"], window=1, asked=4)
+        >>> rows[["target", "n", "mean", "seeds"]].round(6).values.tolist()
+        [['root', 10.0, 0.5, '3 of 4'], ['root', 20.0, 0.5, '3 of 4']]
+
+    Source: Ji & Zhu 2020, Figs 3 and 4; intervals and halves are ours, the figures have
+    none.
+    """
+    shape = tuple(weight_norms.shape)
+    if len(shape) != 3 or shape[1] != len(targets):
+        raise ValueError(
+            f"weight_norms must have shape (runs, {len(targets)}, s), got {shape}"
+        )
+    k = len(weight_norms)
+    if k > asked:
+        raise ValueError(f"runs must be at most the {asked} asked for, got {k}")
+    seeds = str(asked) if k == asked else f"{k} of {asked}"
+    parts = []
+    for target, norms in zip(targets, weight_norms.unbind(1)):
+        part = table(norms, sizes, window=window).rename(columns={"I": "mean"})
+        part.insert(0, "target", target)
+        parts.append(part.assign(k=k, K=asked, seeds=seeds))
+    return pandas.concat(parts, ignore_index=True)
+
+
 def distance(weight_norms, sizes, reference, *, window=10):
     """How far a task's curve is from a published one.
 
@@ -205,14 +254,15 @@ def as_curve(rows):
     """The rows of a curve under the names that ``claims.record`` takes.
 
     Args:
-        rows: from :func:`table`.
+        rows: from :func:`table`, or those of one target from :func:`bands`.
 
     Returns:
         dict with x, y and halves, which give the curve's replicate floor.
 
     Source: none; a change of names.
     """
-    return {"x": rows["n"], "y": rows["I"], "halves": [rows["first"], rows["second"]]}
+    heights = rows["mean"] if "mean" in rows else rows["I"]
+    return {"x": rows["n"], "y": heights, "halves": [rows["first"], rows["second"]]}
 
 
 def log_mean(weight_norms, least=1):
@@ -242,12 +292,12 @@ def log_mean(weight_norms, least=1):
 def data_inefficiency(weight_norms):
     r"""Data inefficiency at every sample size, from n to n + 1 as it is defined.
 
-    .. math:: I(n) = n\, [\ln E \|\Delta_{\hat w, n+1}\|_2 - \ln E \|\Delta_{\hat w,
-    n}\|_2]
+    .. math:: I(n) = n\, [\ln E \|\Delta_{\hat w, n+1}\|_2
+              - \ln E \|\Delta_{\hat w, n}\|_2]
 
     It takes the logarithm of the mean over runs, not the mean of logarithms: runs with
-    large norms count more. One step of n is a noisy difference; :func:`slopes` is the
-    estimate to plot.
+    large norms count more. One step of n is a noisy difference; the estimate to plot is
+    :func:`~kdlib.metrics.inefficiency.slopes`.
 
     Args:
         weight_norms: ``(runs, n)``, column i for i + 1 samples, all > 0, n >= 2.
