@@ -114,8 +114,8 @@ def student_accuracies(
         widths: numbers of neurons m.
         temperatures: k kinds of labels: 0 for the hard ones, T for the teacher's
             probabilities :math:`\mu(z_t / T)`.
-        step: k step sizes η.
-        radius: k radii B.
+        step: step size η, or k of them.
+        radius: B, or k of them; ``inf`` is no projection.
         stops: growing numbers of updates after which the accuracies are taken.
         symmetric: whether neurons start in pairs of opposite signs, as in the paper.
         device: where to compute.
@@ -139,8 +139,8 @@ def student_accuracies(
     nets = [net.to(device) for net in nets]
     copies = len(seeds) * len(widths)
     targets = torch.stack(labels, dim=1).repeat(1, copies)
-    steps_of_nets = torch.tensor(step).repeat(copies)
-    radii_of_nets = torch.tensor(radius).repeat(copies)
+    steps_of_nets = torch.tensor(step).expand(len(labels)).repeat(copies)
+    radii_of_nets = torch.tensor(radius).expand(len(labels)).repeat(copies)
     measured = {"validation": [], "test": []}
     done = 0
     for stop in stops:
