@@ -65,7 +65,7 @@ def run_chapter(arguments):
     import nbformat
 
     from companion import claims
-    from companion.press import execution, site
+    from companion.press import execution, records, site
 
     path = execution.execute(
         chapter,
@@ -78,6 +78,8 @@ def run_chapter(arguments):
     _write_json(out / "provenance.json", executed.metadata["kdlib"])
     _write_json(out / "verdicts.json", claims.collect(executed))
     site.build(out, out / "html", chapter_names=[chapter], strict=False)
+    for line in records.lost_lines(executed.metadata["kdlib"]):
+        _say(line)
     pages = [path.name, f"html/{chapter}.html", "provenance.json", "verdicts.json"]
     for name in pages:
         print(out / name)

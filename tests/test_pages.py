@@ -292,3 +292,23 @@ def test_a_row_that_fails_in_a_real_chapter_is_told_on_its_page_and_stops_the_bu
     with pytest.raises(site.BuildFailed, match=f"{failed}.*ArithmeticError: planted"):
         site.build(tmp_path / "executed", tmp_path / "html", chapter_names=[name])
     assert not (tmp_path / "html").exists()
+
+
+def test_a_build_takes_its_configuration_and_contents_from_inside_the_books_folder():
+    config = {
+        "title": "A book/ of words",
+        "sphinx": {"config": {"html_static_path": ["book/_static"], "html_theme_options": {"announcement": "!", "kept": 2}}},
+        "parse": {"enable": ["book/x", 3, None]},
+    }
+    made = site.configuration(config)
+    assert made["title"] == "A book/ of words" and made["parse"] == {"enable": ["x", 3, None]}
+    assert made["sphinx"]["config"] == {"html_static_path": ["_static"], "html_theme_options": {"kept": 2}}
+    assert config["sphinx"]["config"]["html_static_path"] == ["book/_static"], "what was read stays as it is"
+    parts = [
+        {"caption": "One", "chapters": [{"file": "book/01_a"}, {"file": "book/notes", "title": "Notes"}]},
+        {"caption": "Two", "chapters": [{"file": "book/02_b"}]},
+    ]
+    made = site.table_of_contents({"format": "jb-book", "root": "book/index", "parts": parts}, ["01_a"])
+    kept = [{"file": "01_a"}, {"file": "notes", "title": "Notes"}]
+    assert made == {"format": "jb-book", "root": "index", "parts": [{"caption": "One", "chapters": kept}]}
+    assert len(site.table_of_contents({"parts": parts}, [])["parts"]) == 1
