@@ -86,7 +86,7 @@ def test_each_hue_is_a_curve_in_the_color_of_its_role(shown, opened):
 
 
 def test_settings_without_a_short_decimal_tiny_values_and_missing_ones_are_drawn(shown, opened):
-    frame = FRAME.assign(**{"ρ": FRAME["ρ"] / 3, "error": 1e-12 * FRAME["error"], "low": 1e-13, "high": 1e-9})
+    frame = FRAME.assign(ρ=FRAME["ρ"] / 3, error=1e-12 * FRAME["error"], low=1e-13, high=1e-9)
     frame.loc[1, ["error", "low", "high"]] = float("nan")  # as of a setting whose rows failed
     frame.loc[2, ["low", "high"]] = float("nan")  # as of a setting with one finished row
     band = dict(low="low", high="high", logarithmic=("x", "y"))

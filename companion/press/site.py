@@ -13,9 +13,9 @@ from pathlib import Path
 import nbformat
 import yaml
 
-from companion import claims, markup
-from companion.claims.verdicts import NOT_REPRODUCED
-from companion.press import chapters, costpage, pages, trials
+from companion import markup
+from companion.press import chapters, pages
+from companion.press.generated import filled
 
 # In the repository the book's files lie in this folder; in a build they lie at the top.
 FOLDER = "book/"
@@ -97,7 +97,7 @@ def gather(executed, source, chapter_names):
         nbformat.write(page, source / f"{name}.ipynb")
     for path in sorted(book.glob("*.md")):
         if path.stem not in chapters.names():
-            text = _filled(path.read_text(encoding="utf-8"), executed)
+            text = filled(path.read_text(encoding="utf-8"), executed)
             (source / path.name).write_text(text, encoding="utf-8")
     root = book.parent
     _write_yaml(source / "_config.yml", configuration(_read_yaml(root / "_config.yml")))
@@ -214,78 +214,3 @@ def _from_inside(value):
     if isinstance(value, dict):
         return {name: _from_inside(item) for name, item in value.items()}
     return value
-
-
-def _filled(text, executed):
-    """A page's text with what ``<!-- kdlib: NAME -->`` asks for in its place."""
-
-    def generated(found):
-        return _GENERATED[found[1]](executed)
-
-    return re.sub(r"^<!-- kdlib: (\w+) -->$", generated, text, flags=re.M)
-
-
-def _parameter_lists(executed):
-    """Every chapter's parameters: the same lists as ``kdlib list``."""
-    cards = []
-    for name in chapters.names():
-        rows = []
-        for parameter in chapters.parameters(name).values():
-            rows.append(
-                markup.row(
-                    markup.heading(markup.element("code", parameter.name)),
-                    parameter.default,
-                    "; ".join(parameter.rules),
-                    parameter.meaning,
-                )
-            )
-        table = markup.table(("name", "default", "allowed", "meaning"), rows)
-        title = markup.element("summary", name)
-        cards.append(markup.element("details", title, table, class_="kd-card"))
-    return markup.raw_block(*cards)
-
-
-def _ledger(executed):
-    return markup.raw_block(claims.ledger_html(claims.ledger(executed)))
-
-
-def _counts(executed):
-    """How many claims of each paper have each verdict."""
-    frame = claims.counts(claims.ledger(executed))
-    rows = []
-    for paper, counts in zip(frame.index, frame.to_numpy(), strict=True):
-        shown = [count or "" for count in counts]
-        rows.append(markup.row(markup.heading(paper), *shown))
-    heads = ("paper", *frame.columns)
-    return markup.raw_block(markup.table(heads, rows, class_="kd-claims"))
-
-
-def _findings(executed):
-    """What each chapter found in its own words, and which claims did not hold there."""
-    ledger = claims.ledger(executed)
-    lines = []
-    for name in chapters.names():
-        path = executed / f"{name}.ipynb"
-        if not path.exists():
-            continue
-        notebook = nbformat.read(path, as_version=4)
-        title = notebook.cells[0].source.splitlines()[0].removeprefix("# ")
-        said = trials.finding(notebook) or "No finding is recorded."
-        lines.append(f"- **[{title}]({name})**. {said}")
-        is_failing = ledger["verdict"] == NOT_REPRODUCED
-        for claim in ledger[is_failing & (ledger["chapter"] == name)].itertuples():
-            lines.append(f"  - Does not hold: {claim.statement} ({claim.place})")
-    return "\n".join(lines)
-
-
-def _cost(executed):
-    return costpage.table()
-
-
-_GENERATED = {
-    "findings": _findings,
-    "counts": _counts,
-    "ledger": _ledger,
-    "parameters": _parameter_lists,
-    "cost": _cost,
-}
