@@ -1,8 +1,11 @@
-"""What an executable companion of papers needs: sweeps, claims, pages; nothing about distillation.
+"""What an executable companion of papers needs; nothing here is about distillation.
 
-sweeps, engine/   durable rows on Dask
-claims/           what the papers claim, and the verdict
-press/            from chapter text to HTML
-plots, moving     figures
-__main__          the command line, named ``kdlib``
+The rooms::
+
+    sweeps  engine            durable rows on Dask
+    claims                    what the papers claim, and the verdict
+    press                     from a chapter's text to its page
+    plots  moving  prose      figures, and numbers in the text
+    markup                    HTML that escapes by default
+    __main__                  the command line, named ``kdlib``
 """

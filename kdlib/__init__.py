@@ -1,6 +1,6 @@
 """Understanding knowledge distillation: the science behind the book.
 
-Objects lie flat at the top, as chapters call them, and each paper's own task has a folder::
+Objects lie flat at the top, as chapters call them; each paper's task has a folder::
 
     logits  losses  linearized  datasets  pixels  devices    what the papers talk about
     kernels  models  training  metrics                       the same, in several files

@@ -42,6 +42,13 @@ class LinearizedStudent(nn.Module):
         MemoryError: the copy of ``gram`` does not fit; see :func:`memory_needed` to ask
             before there is a ``gram``.
 
+    Example:
+        >>> gram = torch.tensor([[2.0, 1.0], [1.0, 2.0]], dtype=torch.float64)
+        >>> student = LinearizedStudent(gram)
+        >>> changes = torch.tensor([2.0, -1.0])
+        >>> student.weight_norms(changes).square().round(decimals=3).tolist()
+        [2.0, 4.667]
+
     Source: Ji & Zhu 2020, Section 2, Eq. 4, where the direct solution is called
     impractical (in feature space it is).
     """

@@ -3,6 +3,7 @@
 import ast
 
 import pytest
+
 from companion.press import chapters
 
 WIDEST, LARGEST = 88, 200  # columns of a line, syntax nodes of a cell

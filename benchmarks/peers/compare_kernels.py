@@ -20,7 +20,7 @@ import torch
 from kdlib import kernels
 
 sys.path.append(str(Path(__file__).resolve().parent.parent))
-import table  # noqa: E402
+import table
 
 ROWS = []
 N, DEPTH, ROUNDS, AGREEMENT = 4096, 3, 9, 5e-8

@@ -11,8 +11,8 @@ import time
 
 os.environ["TF_CPP_MIN_LOG_LEVEL"] = "3"  # TensorFlow, which a dependency loads, talks of graphics cards
 
-import jax  # noqa: E402
-import numpy  # noqa: E402
+import jax
+import numpy
 
 jax.config.update("jax_enable_x64", True)
 
