@@ -8,7 +8,7 @@ All terms are positive, so Newton on the logarithm of the equation cannot cancel
 :func:`solve` does that, to about 1e-9. But where hard and soft label pull against each
 other, an error of one rounding in either term moves the root by up to 2T roundings. So
 :func:`polish` takes one more Newton step, with the residual in numbers of about 80
-bits (see :mod:`kdlib.pairs`).
+bits (``kdlib.pairs``).
 """
 
 from __future__ import annotations

@@ -1,6 +1,6 @@
 r"""The arithmetic of the analytic kernels, tile by tile and layer by layer.
 
-:mod:`kdlib.kernels.analytic` says what is computed. A kernel goes from layer to layer
+:func:`kdlib.kernels.ntk` says what is computed. A kernel goes from layer to layer
 as the angle :math:`\theta` between two inputs' features, in three forms that are kept
 side by side: the versine :math:`D = 1 - \cos\theta`, the cosine and
 :math:`\sin^2\theta`. The versine keeps its digits where features nearly coincide and
@@ -237,16 +237,16 @@ def _blocks(x, depth, activation, sigma_w, sigma_b, side, centre=None):
 
 def _tile(rows, columns, twin, centre, layer, buffers, tangent):
     """One tile of the kernel, in a buffer; ``twin`` says that rows are columns."""
-    tile = _inputs_tile(rows, columns, twin, centre, buffers, tangent)
     # torch.sub writes into a buffer only if both operands are tensors.
-    one = tile.versine.new_ones(())
+    one = buffers.new_ones(())
+    tile = _inputs_tile(rows, columns, twin, centre, one, buffers, tangent)
     for of_rows, of_columns in zip(rows.layers, columns.layers):
         layer(tile, one, of_rows, [vector.T for vector in of_columns])
     result = tile.tangent if tangent else tile.cosine
     return result.mul_(torch.mul(rows.norms, columns.norms.T, out=tile.spare))
 
 
-def _inputs_tile(rows, columns, twin, centre, buffers, tangent):
+def _inputs_tile(rows, columns, twin, centre, one, buffers, tangent):
     """The tile of the inputs themselves, before the first layer.
 
     There are three steps: the versine D, which is half the squared distance of two unit
@@ -259,22 +259,21 @@ def _inputs_tile(rows, columns, twin, centre, buffers, tangent):
         columns: a :class:`Block`.
         twin: whether they are one block.
         centre: what was subtracted from both blocks' unit vectors, ``(d+1,)``.
-        buffers: five vectors, each long enough for the tile.
+        one: the number 1 as a tensor.
+        buffers: ``(5, …)``, each long enough for the tile.
         tangent: whether the tile has a T.
 
     Returns:
         A :class:`Tile` in the buffers.
     """
-    shape = len(rows.units), len(columns.units)
-    tile = Tile(*(buffer[: shape[0] * shape[1]].view(shape) for buffer in buffers))
-    if not tangent:
-        tile = tile._replace(tangent=None)
-    largest = _versines(rows, columns, twin, tile.versine)
-    torch.sub(tile.versine.new_ones(()), tile.versine, out=tile.cosine)
-    _sines_squared(rows, columns, centre, largest, tile)
+    b1, b2 = len(rows.units), len(columns.units)
+    D, cosine, sine_squared, spare, T = buffers[:, : b1 * b2].view(5, b1, b2)
+    largest = _versines(rows, columns, twin, D)
+    torch.sub(one, D, out=cosine)
+    _sines_squared(rows, columns, centre, largest, D, cosine, out=sine_squared)
     if tangent:
-        tile.tangent.copy_(tile.cosine)
-    return tile
+        T.copy_(cosine)
+    return Tile(D, cosine, sine_squared, spare, T if tangent else None)
 
 
 def _versines(rows, columns, twin, D):
@@ -307,14 +306,13 @@ def _versines(rows, columns, twin, D):
     return most
 
 
-def _sines_squared(rows, columns, centre, largest, tile):
+def _sines_squared(rows, columns, centre, largest, D, cosine, *, out):
     r"""Write :math:`D + D \cos`, and :math:`D \|u + u'\|^2 / 2` for opposite pairs."""
-    D = tile.versine
-    torch.addcmul(D, D, tile.cosine, out=tile.sine_squared)
+    torch.addcmul(D, D, cosine, out=out)
     if largest > 2 - CLOSE:
         for i, j in _pairs(D > 2 - CLOSE, rows.units):
             both = rows.units[i] + columns.units[j] + 2 * centre
-            tile.sine_squared[i, j] = D[i, j] * both.square().sum(dim=1) / 2
+            out[i, j] = D[i, j] * both.square().sum(dim=1) / 2
 
 
 def _pairs(where, units):

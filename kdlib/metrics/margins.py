@@ -10,7 +10,7 @@ from kdlib.metrics.least_norm import gated_sums, least_mean_norm, softened
 
 
 class Margin(NamedTuple):
-    """The result of :func:`margin`.
+    """The result of :func:`~kdlib.metrics.margin`.
 
     Attributes:
         lower: a number at most the finite problem's value.
