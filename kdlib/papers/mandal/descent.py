@@ -56,7 +56,7 @@ def infinite_teacher(inputs, labels):
 def averaged_risk_and_error(
     seeds, *, sectors, points, gap, width, kind, step, radius, steps, device="auto"
 ):
-    r"""Risk and error of projected gradient descent on :func:`tasks.arcs`, averaged
+    r"""Risk and error of projected gradient descent on :func:`~kdlib.papers.mandal.tasks.arcs`, averaged
     over the updates; all seeds are trained in one stack.
 
     Args:
@@ -115,7 +115,7 @@ def distance_to_infinite_teacher(seeds, *, sectors, points, gap, width):
 
     Args:
         seeds: one network each.
-        sectors: of :func:`tasks.arcs`.
+        sectors: of :func:`~kdlib.papers.mandal.tasks.arcs`.
         points: of the task.
         gap: of the task.
         width: m.
