@@ -51,12 +51,12 @@ HARMLESS = {
     "a new metric": ("kdlib/metrics/risk.py", "\ndef transfer_risk", "\ndef another(x):\n    return x\n\n\ndef transfer_risk"),
     "a new name in a face": ("kdlib/metrics/__init__.py", "\n__all__", "\nNEW = 1\n\n__all__"),
     "how pages are dressed": ("companion/press/pages.py", "import ", "import this_is_not_there\nimport "),
-    "a plot": ("companion/plots.py", "import ", "import this_is_not_there\nimport "),
+    "a plot": ("companion/plots/verbs.py", "import ", "import this_is_not_there\nimport "),
     "a docstring": ("kdlib/kernels/tiles.py", '"""The arithmetic of', '"""Arithmetic of'),
     "a comment": ("kdlib/linearized.py", "\nimport ", "\n# why\nimport "),
 }
 HARMFUL = {
-    "a formula of the kernel": ("kdlib/kernels/tiles.py", "sigma_b**2 + (sigma_w", "sigma_b**2 + 1e-9 + (sigma_w"),
+    "a formula of the kernel": ("kdlib/kernels/layers.py", "sigma_b**2 + (sigma_w", "sigma_b**2 + 1e-9 + (sigma_w"),
     "a constant": ("kdlib/kernels/factor.py", "BLOCK = 384", "BLOCK = 385"),
 }
 UNTOUCHED = {"a formula of the kernel": [], "a constant": ["02b_angles transfer.online_sgd"]}  # it factors nothing

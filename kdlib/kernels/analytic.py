@@ -4,7 +4,7 @@ import math
 
 import torch
 
-from kdlib.kernels import tiles
+from kdlib.kernels import layers, tiles
 
 
 def ntk(x1, x2=None, *, depth, activation="relu", sigma_w=1.0, sigma_b=1.0):
@@ -164,9 +164,9 @@ def _check(x1, x2, depth, activation, sigma_w, sigma_b):
         raise ValueError(
             f"depth must be a whole number of hidden layers, at least 1, got {depth}"
         )
-    if activation not in tiles.LAYERS:
+    if activation not in layers.LAYERS:
         raise ValueError(
-            f"activation must be one of {', '.join(tiles.LAYERS)}, got {activation!r}"
+            f"activation must be one of {', '.join(layers.LAYERS)}, got {activation!r}"
         )
     if not (0 < sigma_w < math.inf and 0 <= sigma_b < math.inf):
         raise ValueError(
