@@ -56,8 +56,10 @@ def infinite_teacher(inputs, labels):
 def averaged_risk_and_error(
     seeds, *, sectors, points, gap, width, kind, step, radius, steps, device="auto"
 ):
-    r"""Risk and error of projected gradient descent on :func:`~kdlib.papers.mandal.tasks.arcs`, averaged
-    over the updates; all seeds are trained in one stack.
+    r"""Risk and error of projected gradient descent, averaged over the updates.
+
+    The task is :func:`~kdlib.papers.mandal.tasks.arcs`; all seeds are trained in one
+    stack.
 
     Args:
         seeds: one network each.
