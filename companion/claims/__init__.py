@@ -21,9 +21,9 @@ from companion.claims.recording import (
     record,
     record_band,
     record_mean,
-    run_settings,
     stated,
 )
+from companion.claims.runs import run_settings
 from companion.claims.words import chapter_table, ledger_html
 
 __all__ = [

@@ -16,8 +16,19 @@ PAPERS = {
     "jeong_chung_2025": "Jeong & Chung 2025",
 }
 FIELDS = ("id", "paper", "place", "statement", "quantity", "rule", "chapter")
-_OPTIONAL = ("needs", "figure")
-_NEEDS = ("profile", "dataset")
+_OPTIONAL = ("needs", "figure", "whose", "corrects", "fitted", "if_not")
+# Whose a claim is that is not a paper's, as written there.
+AS_WRITTEN = "as written"
+CORRECTED = "corrected"
+OURS = "ours"
+# Why a claim may not hold; open where nothing is known.
+KINDS = (
+    "misprint",
+    "false as stated",
+    "settings withheld",
+    "not at this size",
+    "open",
+)
 _ID = r"[a-z0-9]+(-[a-z0-9]+)*"
 _CHAPTER = r"\d\d[a-z]?_\w+"
 
@@ -50,6 +61,11 @@ def _read(path, modified):
         if name in seen:
             raise ValueError(f"claim {name}, id: given twice")
         seen.add(name)
+    for claim in claims:
+        if claim.get("corrects") not in {None, *seen}:
+            raise ValueError(
+                f"claim {claim['id']}, corrects: no claim {claim['corrects']}"
+            )
     return claims
 
 
@@ -72,10 +88,45 @@ def _check_claim(claim):
         raise ValueError(f"paper: must be one of {papers}; got {claim['paper']}")
     if not re.fullmatch(_CHAPTER, str(claim["chapter"])):
         raise ValueError(f"chapter: got {claim['chapter']!r}")
-    needs = claim.get("needs", {})
-    if not set(needs) <= set(_NEEDS):
-        raise ValueError(f"needs: must be among {', '.join(_NEEDS)}; got {needs}")
+    _check_needs(claim.get("needs", {}))
+    _check_whose(claim)
+    _check_if_not(claim)
     try:
         check_rule(claim["rule"])
     except (ValueError, TypeError) as error:
         raise ValueError(f"rule: {error}") from None
+
+
+def _check_needs(needs):
+    """Refuse a need that is no profile, no data set and no size of a parameter."""
+    for name, wanted in needs.items():
+        is_number = isinstance(wanted, (int, float)) and not isinstance(wanted, bool)
+        if name not in ("profile", "dataset") and not is_number:
+            raise ValueError(
+                "needs: must have profile, dataset, or the least number of a parameter "
+                f"of the chapter; got {name}: {wanted!r}"
+            )
+
+
+def _check_whose(claim):
+    whose = claim.get("whose", AS_WRITTEN)
+    if whose not in (AS_WRITTEN, CORRECTED, OURS):
+        raise ValueError(f"whose: must be {CORRECTED} or {OURS}; got {whose!r}")
+    if (whose == CORRECTED) != ("corrects" in claim):
+        raise ValueError(
+            f"corrects: a claim that is {CORRECTED} names the claim that it corrects, "
+            "and no other one does"
+        )
+    if claim.get("fitted", False) not in (True, False):
+        raise ValueError(f"fitted: must be true or false; got {claim['fitted']!r}")
+
+
+def _check_if_not(claim):
+    why = claim.get("if_not")
+    if why is None:
+        return
+    if not isinstance(why, dict) or set(why) != {"kind", "why"}:
+        raise ValueError(f"if_not: must have kind and why; got {why!r}")
+    if why["kind"] not in KINDS:
+        kinds = ", ".join(KINDS)
+        raise ValueError(f"if_not: kind must be one of {kinds}; got {why['kind']!r}")

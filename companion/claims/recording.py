@@ -1,13 +1,11 @@
 """A chapter hands in what it measured for a claim: the claim's rule judges it, and the
 page shows the verdict."""
 
-import ast
 import math
-import os
 
 import pandas
 
-from companion.claims import rules, verdicts
+from companion.claims import rules, runs, verdicts
 from companion.claims.file import read
 from companion.claims.rules.kind import names
 from companion.claims.words import as_line, as_text
@@ -129,22 +127,6 @@ def stated(claim_id):
     return rule["value"]
 
 
-def run_settings():
-    """Profile and changed parameters of the run that is going on.
-
-    ``$KDLIB_PROFILE`` and ``$KDLIB_CHANGED`` where a pipeline set them; else what
-    papermill injected with another value than the cell before it gave. Where it ran
-    (``device``) is no change.
-
-    Returns:
-        The profile's name, and the sorted names of the changed parameters.
-    """
-    profile = os.environ.get("KDLIB_PROFILE", "laptop")
-    changed = os.environ.get("KDLIB_CHANGED")
-    given = _injected() if changed is None else changed.split(",")
-    return profile, sorted({name.strip() for name in given} - {"", "device"})
-
-
 def _claim(claim_id):
     for claim in read():
         if claim["id"] == claim_id:
@@ -155,10 +137,9 @@ def _claim(claim_id):
 def _record(claim, estimate, interval, figure, dataset, remark=""):
     """Judge one claim's estimate and show the verdict; the remark joins its note."""
     rule = claim["rule"]
-    profile, changed = run_settings()
-    have = {"profile": profile, "dataset": dataset}
+    have = {"profile": runs.run_settings()[0], "dataset": dataset}
     try:
-        bar = _bar(claim, have, changed)
+        bar = runs.bar(claim, dataset)
         if bar:
             found = rules.pass_over(rule, estimate, *bar, interval)
         else:
@@ -167,31 +148,14 @@ def _record(claim, estimate, interval, figure, dataset, remark=""):
     except ValueError as error:
         seeds = f" ({remark})" if remark else ""
         raise ValueError(f"claim {claim['id']}: {error}{seeds}") from None
+    met = (verdicts.REPRODUCED, verdicts.ANOTHER_CONSTANT)
+    if claim.get("fitted") and found.verdict in met:
+        found = found._replace(verdict=verdicts.FITTED)
     note = "; ".join(part for part in (found.note, remark) if part)
     figure = figure or claim.get("figure")
     made = claim | found._asdict() | {"note": note, "figure": figure} | have
     _show(made)
     return made["verdict"]
-
-
-def _bar(claim, have, changed):
-    """The verdict and the note of a run whose estimate no rule judges, else None."""
-    unmet = []
-    for name, values in claim.get("needs", {}).items():
-        allowed = values if isinstance(values, list) else [values]
-        if name == "dataset" and have[name] is None:
-            raise ValueError(
-                "needs dataset= to say which set was used, as its data matter"
-            )
-        if have[name] not in allowed:
-            unmet.append(f"{name} {' or '.join(allowed)}")
-    if have["profile"] == "smoke":
-        return verdicts.NOT_TESTED, "the smoke profile only shows that it runs"
-    if changed:
-        return verdicts.OTHER_PARAMETERS, f"changed: {', '.join(changed)}"
-    if unmet:
-        return verdicts.NOT_TESTED, f"needs {' and '.join(unmet)}"
-    return None
 
 
 def _record_rows(claim, band, row_names, figure, dataset):
@@ -256,27 +220,6 @@ def _pair(low, high):
     return (float(low), float(high))
 
 
-def _injected():
-    """The parameters that papermill injected with another value than the chapter's."""
-    shell = _shell()
-    cells = shell.user_ns.get("In", []) if shell else []
-    for before, source in zip(cells, cells[1:], strict=False):
-        if source.lstrip().startswith("# Parameters"):
-            default = _assigned(before)
-            given = _assigned(source)
-            return [name for name in given if given[name] != default.get(name)]
-    return []
-
-
-def _assigned(source):
-    """The values that a cell assigns, as source text by name."""
-    values = {}
-    for node in ast.parse(source).body:
-        if isinstance(node, ast.Assign):
-            values[node.targets[0].id] = ast.unparse(node.value)
-    return values
-
-
 def _reference(paper, rule):
     if rule["kind"] != "curve":
         return None
@@ -284,7 +227,7 @@ def _reference(paper, rule):
 
 
 def _show(made):
-    if _shell() is None:
+    if runs.shell() is None:
         print(as_text(made))
         return
     from IPython.display import display
@@ -294,11 +237,3 @@ def _show(made):
         raw=True,
         metadata={"kdlib": {"claim": made}},
     )
-
-
-def _shell():
-    try:
-        from IPython import get_ipython
-    except ImportError:
-        return None
-    return get_ipython()

@@ -73,7 +73,7 @@ def _judgement(rule, found):
     reached = []
     for name, one in found.items():
         inner, outer = bands.get(name) or bands[""]
-        reached.append(verdicts.in_band(one.span, inner, outer))
+        reached.append(verdicts.in_band(one.value, one.span, inner, outer))
     return Judgement(verdicts.worst(reached), *recorded(found), "")
 
 

@@ -17,17 +17,17 @@ _NEEDS = (
 
 def _sound_curve(rule):
     rising = 0 < rule["threshold"] < rule.get("wider", math.inf)
-    return rising and rule.get("factor", 1.5) >= 0
+    return rising and rule["factor"] >= 0
 
 
 def _judge_curve(rule, estimate, interval, reference):
     x, y, (first, second) = _curve_fields(estimate)
     distance = curves.distance(x, y, reference)
     floor = _replicate_floor(x, first, second, reference)
-    limit = max(rule["threshold"], rule.get("factor", 1.5) * floor)
+    limit = max(rule["threshold"], rule["factor"] * floor)
     outer = (-math.inf, max(rule["wider"], limit)) if "wider" in rule else None
     one = measured(distance, interval, None, _NEEDS)[""]
-    verdict = verdicts.in_band(one.span, (-math.inf, limit), outer)
+    verdict = verdicts.in_band(one.value, one.span, (-math.inf, limit), outer)
     found = {"distance": distance, "replicate floor": floor, "limit": limit}
     return Judgement(verdict, found, recorded_interval(one.interval), "")
 
@@ -54,10 +54,9 @@ def _keep_no_curve(rule, estimate, interval):
 
 
 def _curve_words(rule):
-    factor = rule.get("factor", 1.5)
     text = (
-        f"log distance at most {rule['threshold']:g} or {factor:g} times the replicate "
-        "floor"
+        f"log distance at most {rule['threshold']:g} or {rule['factor']:g} times the "
+        "replicate floor"
     )
     if "wider" not in rule:
         return text
@@ -65,8 +64,8 @@ def _curve_words(rule):
 
 
 CURVE = Kind(
-    fields=({"figure", "curve", "threshold"},),
-    optional={"factor", "wider"},
+    fields=({"figure", "curve", "threshold", "factor"},),
+    optional={"wider"},
     sound=_sound_curve,
     law="must have 0 < threshold < wider and factor >= 0",
     needs=_NEEDS,
