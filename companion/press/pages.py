@@ -8,7 +8,7 @@ import re
 
 from nbformat.v4 import new_code_cell, new_markdown_cell
 
-from companion import claims, markup
+from companion import claims, markup, prose
 from companion.press import origins, records, trials
 
 # What shows a picture: an element, Markdown or a directive, or a place in which a
@@ -36,13 +36,34 @@ def dress(executed):
     """
     page = copy.deepcopy(executed)
     record = page.metadata["kdlib"]
+    said = prose.statements(page)
+    _say_what_figures_show(page.cells, said)
     page.cells, problems = _dressed_cells(page.cells, record)
     _put_head(page.cells[0], record)
     judged = claims.collect(page)
     page.cells += _end_cells(record, judged)
     problems += _lost_problems(record)
     problems += claims.check(record["chapter"], judged)
+    problems += _unsaid_problems(record, said)
     return page, problems
+
+
+def _say_what_figures_show(cells, said):
+    """End each figure's caption and alternative text with what its run has shown."""
+    for cell in cells:
+        about = cell.metadata.get("mystnb", {})
+        figure = about.get("figure", {})
+        shown = prose.said_of(figure.get("name"), said)
+        for part, key in ((figure, "caption"), (about.get("image", {}), "alt")):
+            if shown and part.get(key):
+                part[key] = f"{part[key].strip()} {shown}"
+
+
+def _unsaid_problems(record, said):
+    """Sentences with nothing to say; a run of another kind just leaves them out."""
+    if record["profile"] == "smoke" or record["changed"]:
+        return []
+    return [f"{record['chapter']}, {line}" for line in prose.unsaid(said)]
 
 
 def _dressed_cells(cells, record):
