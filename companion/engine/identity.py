@@ -1,8 +1,13 @@
 """What all rows of a sweep have in common, and what is sent to the workers for it."""
 
+import importlib
 import sys
 
 from companion.engine import codekeys, rowprocess
+
+# The definition by which a row asks its device whether it multiplies in bfloat16. It is
+# followed by its name, as all definitions are: a sweep that never asks loads no torch.
+ASKS_DEVICE = "kdlib.devices:has_bfloat16"
 
 
 def sweep_record(code, data, source, batched):
@@ -30,13 +35,54 @@ def sweep_record(code, data, source, batched):
     return {"sweep": codekeys.digest(common), "source": named, **common}
 
 
-def row_key(sweep, device, setting, seed):
-    """The key of one row: its sweep, device type, setting and seed."""
+def row_key(sweep, device, setting, seed, arithmetic=None):
+    """The key of one row: its sweep, device type, setting, seed, and its arithmetic
+    where that is the device's choice."""
     named = []
     for name in sorted(setting):
         if name != "device":
             named.append([name, codekeys.describe(setting[name], name)])
-    return codekeys.digest([sweep["sweep"], device, named, seed])
+    parts = [sweep["sweep"], device, named, seed]
+    if arithmetic is not None:
+        parts.append(arithmetic)
+    return codekeys.digest(parts)
+
+
+def arithmetic(code, device):
+    """In which numbers rows multiply, where they ask their device for it.
+
+    Args:
+        code: :class:`companion.engine.codekeys.Code` of the row function.
+        device: type of the device.
+
+    Returns:
+        As :func:`device_arithmetic`; None for rows that never ask.
+    """
+    return device_arithmetic(device) if ASKS_DEVICE in code.definitions else None
+
+
+def device_arithmetic(device):
+    """In which numbers a device of this machine multiplies where it has the choice.
+
+    Args:
+        device: its type.
+
+    Returns:
+        ``bfloat16`` or ``float32``.
+
+    Raises:
+        ValueError: it is a card, and this machine has none that it could ask.
+    """
+    import torch
+
+    if device == "cuda" and not torch.cuda.is_available():
+        raise ValueError(
+            "rows on device cuda may multiply in bfloat16, and their keys say whether "
+            "they do: a machine without a card does not know"
+        )
+    module, _, name = ASKS_DEVICE.partition(":")
+    has_bfloat16 = getattr(importlib.import_module(module), name)
+    return "bfloat16" if has_bfloat16(device) else "float32"
 
 
 def _default_dtype():
