@@ -36,8 +36,19 @@ def sweep_record(code, data, source, batched):
 
 
 def row_key(sweep, device, setting, seed, arithmetic=None):
-    """The key of one row: its sweep, device type, setting, seed, and its arithmetic
-    where that is the device's choice."""
+    """The key of one row: of its sweep, device type, setting and seed, and of its
+    arithmetic where that is the device's choice.
+
+    Args:
+        sweep: of :func:`sweep_record`.
+        device: type of the device.
+        setting: dict.
+        seed: an int.
+        arithmetic: of :func:`arithmetic`.
+
+    Returns:
+        A digest.
+    """
     named = []
     for name in sorted(setting):
         if name != "device":
