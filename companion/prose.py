@@ -62,26 +62,26 @@ def say(name, text, *, holds, otherwise=None):
     return said
 
 
-def number(value):
+def number(value, digits=2):
     """A number as the text shows it.
 
     Args:
         value: a number.
+        digits: how many significant digits one has that is not whole.
 
     Returns:
-        A whole number in full, with commas; any other to two significant digits; a very
-        large or small one with a power of ten.
+        A whole number in full, with commas; any other to so many significant digits; a
+        very large or small one with a power of ten.
     """
     value = _plain(value)
     if not math.isfinite(value):
         return str(value)
     if isinstance(value, int) and abs(value) < _IN_FULL:
         return f"{value:,}"
-    rounded = float(f"{value:.1e}")
-    if rounded and not 1e-4 <= abs(rounded) < _IN_FULL:
-        digits, power = f"{rounded:.1e}".split("e")
-        return f"{digits} × 10{str(int(power)).translate(_RAISED)}"
-    return _rounded(value, _places(rounded, digits=2))
+    leading, power = f"{value:.{digits - 1}e}".split("e")
+    if value and not 1e-4 <= abs(value) < _IN_FULL:
+        return f"{leading} × 10{str(int(power)).translate(_RAISED)}"
+    return _rounded(value, _places(value, digits))
 
 
 def interval(estimate, low, high):

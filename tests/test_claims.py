@@ -10,8 +10,8 @@ import pytest
 import torch
 import yaml
 
-from companion import claims
-from companion.claims import recording, rules, runs, verdicts, words
+from companion import claims, markup
+from companion.claims import cards, recording, rules, runs, verdicts, words
 from companion.claims.file import PAPERS
 from companion.claims.rules import check_rule, judge
 from kdlib import curves, intervals, places, published
@@ -389,15 +389,15 @@ def test_records_with_open_ends_come_back_from_a_page_and_from_a_baseline(book, 
 
 def test_an_open_interval_in_words():
     made = CLAIM | {"estimate": None, "interval": [8959.0, None], "note": ""}
-    assert words.quantity(made) == "beyond 8,959"
-    assert words.quantity(made | {"interval": [None, -0.25]}) == "below -0.25"
-    assert words.quantity(made | {"estimate": 9000.0}) == "9000 [8,959 or more]"
-    assert words.quantity(made | {"estimate": 1.5, "interval": [None, 2.0]}) == "1.5 [2 or less]"
-    assert words.quantity(made | {"estimate": 1.5, "interval": [None, None]}) == "1.5 [any]"
+    assert words.measured(made) == "not up to 8,959"
+    assert words.measured(made | {"interval": [None, -0.25]}) == "below -0.250"
+    assert words.measured(made | {"estimate": 9000.0}) == "9,000 (8,959 or more)"
+    assert words.measured(made | {"estimate": 1.5, "interval": [None, 2.0]}) == "1.50 (2 or less)"
+    assert words.measured(made | {"estimate": 1.5, "interval": [None, None]}) == "1.50 (any)"
     both = made | {"estimate": {"2^9": 4223.0, "2^13": None}, "interval": {"2^9": None, "2^13": [8959.0, None]}}
-    assert words.quantity(both) == "2^9: 4223, 2^13: beyond 8,959"
-    assert words.quantity(made | {"interval": None}) == ""
-    assert words.quantity(both | {"interval": None}) == "2^9: 4223, 2^13: not computed"
+    assert words.measured(both) == "2^9: 4,223, 2^13: not up to 8,959"
+    assert words.measured(made | {"interval": None}) == ""
+    assert words.measured(both | {"interval": None}) == "2^9: 4,223, 2^13: not computed"
 
 
 def test_smoke_keeps_what_lies_beyond_and_not_what_was_not_computed():
@@ -413,12 +413,12 @@ def test_smoke_keeps_what_lies_beyond_and_not_what_was_not_computed():
 
 @pytest.mark.parametrize(
     ("better", "worse"),
-    [(YES, NEARLY), (NEARLY, EMPTY), (EMPTY, OPEN), (OPEN, NO)],  # a bound that says nothing is no constant
+    [(YES, NEARLY), (NEARLY, verdicts.FITTED), (verdicts.FITTED, EMPTY), (EMPTY, OPEN), (OPEN, NO)],
 )
 def test_verdicts_have_an_order_from_which_drift_tells_better_from_worse(executed, better, worse):
     frame = claims.ledger(executed)
     for now, then, direction in ((better, worse, "better"), (worse, better, "worse")):
-        frame.at[0, "verdict"] = now
+        frame.loc[frame["id"] == "failing", "verdict"] = now
         assert claims.drift(frame, {"failing": before(then)})["direction"].tolist() == [direction]
     assert verdicts.worst([better, worse, YES]) == worse
 
@@ -542,13 +542,13 @@ def test_a_record_is_judged_and_printed_outside_a_notebook(book, capsys):
     assert claims.record("one", 1.25) == YES
     assert capsys.readouterr().out == "reproduced: one: One is < two. [1.25]\n"
     assert claims.record("one", torch.tensor(9.0), interval=(8.0, 10.0)) == NO
-    assert "[9 [8, 10]]" in capsys.readouterr().out
+    assert "[9.0 (8.0 to 10.0)]" in capsys.readouterr().out
 
 
 def test_a_mean_over_seeds_is_recorded_with_its_t_interval(book, capsys):
     assert claims.record_mean("one", [1.0, 1.1, 1.2]) == YES
     half = 4.302652729911275 * 0.1 / 3**0.5  # t quantile of two degrees of freedom
-    assert capsys.readouterr().out == f"reproduced: one: One is < two. [1.1 [{1.1 - half:.4g}, {1.1 + half:.4g}]]\n"
+    assert capsys.readouterr().out == f"reproduced: one: One is < two. [1.1 ({1.1 - half:.1f} to {1.1 + half:.1f})]\n"
     assert claims.record_mean("one", [0.0, 4.0]) == OPEN
 
 
@@ -682,20 +682,24 @@ def recorded(monkeypatch, *calls, by=claims.record):
     return shown
 
 
-def test_a_notebook_shows_one_accessible_line_with_its_record(book, monkeypatch):
+def test_a_notebook_shows_one_card_with_its_record(book, monkeypatch):
     import IPython.display
 
     shown = []
     monkeypatch.setattr(runs, "shell", lambda: Shell())
     monkeypatch.setattr(IPython.display, "display", lambda data, **options: shown.append((data, options)))
+    book(CLAIM | {"if_not": {"kind": "misprint", "why": "It is <one>."}})
     claims.record("one", 9.0, interval=(8.0, 10.0), figure="fig-01-one")
     (data, options), = shown
     assert data["text/html"] == (
-        '<p class="kd-verdict kd-verdict--not-reproduced" id="claim-one">'
-        '<strong class="kd-badge">not reproduced</strong> '
-        "One is &lt; two. <small>Ji &amp; Zhu 2020, Fig. 1. Measured: 9 [8, 10].</small></p>"
+        '<details class="kd-claim kd-verdict--not-reproduced" id="claim-one"><summary>'
+        f'<strong class="kd-badge" title="{verdicts.MEANINGS[NO]}">not reproduced</strong> '
+        "One is &lt; two. <small>Ji &amp; Zhu 2020, Fig. 1</small></summary>"
+        "<dl><dt>the paper</dt><dd>1</dd><dt>here</dt><dd>9.0 (8.0 to 10.0)</dd><dt>allowed</dt><dd>± 0.5</dd>"
+        "<dt>what is measured</dt><dd>one</dd><dt>why not</dt><dd>misprint: It is &lt;one&gt;.</dd>"
+        '<dt>decided by</dt><dd><a href="#fig-01-one">its figure</a></dd></dl></details>'
     )
-    assert data["text/plain"] == "not reproduced: one: One is < two. [9 [8, 10]]"
+    assert data["text/plain"] == "not reproduced: one: One is < two. [9.0 (8.0 to 10.0)]"
     made = options["metadata"]["kdlib"]["claim"]
     assert CLAIM.items() <= made.items()
     assert (made["verdict"], made["estimate"], made["interval"], made["figure"]) == (NO, 9.0, [8.0, 10.0], "fig-01-one")
@@ -748,44 +752,68 @@ def test_the_ledger_has_a_row_a_claim_the_failing_first(executed):
     assert claims.ledger(executed).set_index("id")["verdict"]["one"] == verdicts.NOT_RUN
 
 
-def test_the_ledger_page_filters_by_data_attributes_and_links_to_figures(executed):
+def test_the_ledger_page_has_a_card_a_claim_in_the_papers_order(executed):
     html = claims.ledger_html(claims.ledger(executed))
-    assert '<a href="01_first.html#fig-01-one">fig-01-one</a>' in html
-    assert '<a href="01_first.html#claim-failing">01_first</a>' in html  # no figure: its own line
-    assert '<tr id="other" data-paper="dong_2019" data-verdict="no chapter yet">' in html
-    assert '<option value="not reproduced">not reproduced</option>' in html
-    assert "One is &lt; two." in html and "<caption>All 4 claims" in html and 'scope="row"' in html
+    assert '<a href="01_first.html#fig-01-one">its figure</a>' in html
+    assert '<a href="01_first.html#claim-failing">its place in the chapter</a>' in html
+    assert 'id="other" data-paper="dong_2019" data-verdict="no chapter yet" data-whose="as written"' in html
+    assert '<option value="not reproduced">not reproduced</option>' in html and 'type="search"' in html
+    places = [html.index(f'id="{name}"') for name in ("one", "needy", "failing", "other")]
+    assert places == sorted(places), "as claims.yml has them, and not the failing first"
+    for word, meaning in (verdicts.MEANINGS | verdicts.WORDS).items():
+        assert f"{word}</th><td>{markup.join([meaning])}" in html
     for inline in ("style=", "onchange", "<script"):
         assert inline not in html
 
 
-def test_a_chapter_ends_with_its_own_claims(executed):
-    table = claims.chapter_table(claims.collect(executed / "01_first.ipynb"))
-    assert table.startswith("## ") and table.index("not reproduced") < table.index(">reproduced")
-    assert '<a href="#fig-01-one">' in table
+def test_a_chapter_ends_with_the_counts_of_its_claims_and_shows_none_twice(executed):
+    summary = claims.chapter_summary(claims.collect(executed / "01_first.ipynb"))
+    assert summary.startswith("## ") and summary.index("not reproduced") < summary.index(">reproduced")
+    assert "One is" not in summary and 'href="ledger.html#chapter=01_first"' in summary
 
 
 def test_measured_values_keep_the_order_of_the_rule(book, monkeypatch, tmp_path):
     book(CLAIM | {"rule": {"kind": "ordering", "by": "falling", "order": ["zero", "b", "a"]}})
     (made,) = recorded(monkeypatch, ("one", [3, 2, 1], {}))
     (tmp_path / "one.ipynb").write_text(json.dumps(cell(made), sort_keys=True))  # as nbformat writes
-    assert "<td>zero &gt; b &gt; a</td><td>zero: 3, b: 2, a: 1</td>" in claims.chapter_table(
-        claims.collect(tmp_path / "one.ipynb")
-    )
+    (read,) = claims.collect(tmp_path / "one.ipynb")
+    assert words.measured(read) == "zero: 3, b: 2, a: 1"
+    assert "<dd>zero &gt; b &gt; a</dd><dt>here</dt><dd>zero: 3, b: 2, a: 1</dd>" in cards.card(read)
+
+
+def test_a_card_says_whose_a_claim_is_and_explains_its_words():
+    made = CLAIM | {"verdict": YES, "estimate": 1.0, "interval": None, "note": "", "figure": None}
+    assert "whose" not in cards.card(made)
+    ours = cards.card(made | {"whose": "corrected", "corrects": "two"})
+    assert f"<dd>{markup.join([words.WHOSE['corrected']])} (<a href=\"ledger.html#two\">the claim</a>)</dd>" in ours
+    curve = cards.card(made | {"rule": CURVE})
+    for word in verdicts.WORDS:
+        assert f'<abbr title="{verdicts.WORDS[word]}">{word}</abbr>' in curve
 
 
 def test_counts_by_paper_and_verdict(executed):
     table = claims.counts(claims.ledger(executed))
-    assert table.loc["all papers"].to_dict() == {
+    assert table.loc["all"].to_dict() == {
         NO: 1, YES: 1, verdicts.NOT_TESTED: 1, verdicts.NO_CHAPTER: 1, "claims": 4
     }  # fmt: skip
     assert table.loc["Dong et al. 2019"].tolist() == [0, 0, 0, 1, 1]
 
 
+def test_what_is_not_the_papers_as_written_is_counted_apart(book, monkeypatch):
+    why = {"kind": "misprint", "why": "A slip."}
+    book(CLAIM, CLAIM | {"id": "mine", "whose": "ours"}, CLAIM | {"id": "right", "whose": "corrected", "corrects": "one"})
+    frame = claims.ledger("nowhere")
+    frame.loc[:, "verdict"] = [NO, YES, NO]
+    frame.at[0, "if_not"] = why
+    table = claims.counts(frame)
+    assert table["claims"].to_dict() == {PAPERS[CLAIM["paper"]]: 1, "corrected": 1, "the book's own": 1, "all": 3}
+    assert claims.kinds(frame).to_dict() == {"misprint": 1, "open": 1}
+
+
 def test_a_book_without_claims_has_an_empty_ledger(book):
     frame = claims.ledger(book() / "nowhere")
     assert claims.counts(frame)["claims"].tolist() == [0]
-    assert "All 0 claims" in claims.ledger_html(frame)
+    assert ">0 claims<" in claims.ledger_html(frame)
 
 
 @pytest.mark.parametrize(
@@ -832,15 +860,16 @@ def test_drift_from_the_baseline(executed, baseline, drift, direction):
 )
 def test_drift_of_an_estimate_beyond_a_limit(executed, estimate, interval, old, drift):
     frame = claims.ledger(executed)
-    assert frame.at[0, "id"] == "failing"
-    frame.at[0, "estimate"], frame.at[0, "interval"] = estimate, interval
+    failing = frame.index[0]
+    assert frame.at[failing, "id"] == "failing"
+    frame.at[failing, "estimate"], frame.at[failing, "interval"] = estimate, interval
     (row,) = claims.drift(frame, {"failing": old}).itertuples()
     assert (row.drift, row.direction) == (drift, "same")
 
 
 def test_drift_of_named_values_looks_at_each(executed):
     frame = claims.ledger(executed)
-    frame.at[1, "estimate"] = {"a": 1.0, "b": 2.0}
+    frame.at[frame.index[frame["id"] == "one"][0], "estimate"] = {"a": 1.0, "b": 2.0}
     old = {"one": before(YES, {"a": 1.0, "b": 2.5}, {"a": [0.9, 1.1], "b": [1.9, 2.6]})}
     assert claims.drift(frame, old)["drift"].tolist() == ["within band"]
     old["one"]["interval"]["b"] = [2.1, 2.6]
@@ -910,7 +939,7 @@ def test_a_row_that_has_one_seed_keeps_no_interval_and_the_others_do(book, monke
     band.loc[0, ["low", "high"]] = math.nan
     (made,) = recorded(monkeypatch, ("one", band, {}), by=claims.record_band)
     assert made["interval"]["0.90"] is None and len(made["interval"]["0.10"]) == 2
-    assert "0.90: 1, 0.10: 2 [1.75" in words.quantity(made)
+    assert "0.90: 1, 0.10: 2.0" in words.measured(made)
 
 
 @pytest.mark.parametrize(

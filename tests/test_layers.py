@@ -38,10 +38,11 @@ MAY_IMPORT = {
     "companion.moving": "companion.plots companion.markup",
     "companion.engine": "kdlib.places",
     "companion.sweeps": "companion.engine kdlib.places",
-    "companion.claims": "companion.markup kdlib.published kdlib.curves kdlib.intervals kdlib.places",
+    "companion.claims": "companion.markup companion.prose kdlib.published kdlib.curves kdlib.intervals kdlib.places",
     "companion.press": "companion.claims companion.engine.codekeys companion.engine.sources companion.markup companion.plots companion.prose"
     " kdlib.places kdlib.devices",
-    "companion.__main__": "companion.press companion.claims kdlib.places kdlib.downloads",
+    "companion.__main__": "companion.press companion.claims companion.engine.variables kdlib.places"
+    " kdlib.downloads",
 }
 
 

@@ -6,6 +6,7 @@ hands in what it measured (``recording``), the claim's rule judges it (``rules``
 the ledger gathers the executed chapters.
 """
 
+from companion.claims.cards import chapter_summary
 from companion.claims.estimates import below, beyond
 from companion.claims.file import read
 from companion.claims.ledger import (
@@ -13,10 +14,12 @@ from companion.claims.ledger import (
     collect,
     counts,
     drift,
+    kinds,
     ledger,
     report,
     write_baseline,
 )
+from companion.claims.ledgerpage import ledger_html
 from companion.claims.recording import (
     record,
     record_band,
@@ -24,16 +27,16 @@ from companion.claims.recording import (
     stated,
 )
 from companion.claims.runs import run_settings
-from companion.claims.words import chapter_table, ledger_html
 
 __all__ = [
     "below",
     "beyond",
-    "chapter_table",
+    "chapter_summary",
     "check",
     "collect",
     "counts",
     "drift",
+    "kinds",
     "ledger",
     "ledger_html",
     "read",

@@ -11,11 +11,22 @@ import pandas
 import yaml
 
 from companion.claims import verdicts
-from companion.claims.file import FIELDS, PAPERS, read
+from companion.claims.file import (
+    AS_WRITTEN,
+    CORRECTED,
+    FIELDS,
+    KINDS,
+    OURS,
+    PAPERS,
+    read,
+)
 from companion.claims.records import interval_from_record, recorded_span
 from companion.claims.verdicts import contains
-from companion.claims.words import as_text
+from companion.claims.words import as_text, reason
 from kdlib.places import book
+
+# What the ledger shows of a claim that has it.
+_MAY_HAVE = ("whose", "corrects", "fitted", "if_not")
 
 # What a record adds to its claim in the ledger.
 _RECORDED = ("verdict", "estimate", "interval", "note", "figure")
@@ -91,39 +102,63 @@ def ledger(folder):
 
     Returns:
         A frame with the columns ``id, paper, place, statement, quantity, rule, chapter,
-        verdict, estimate, interval, note, figure``.
+        whose, corrects, fitted, if_not, verdict, estimate, interval, note, figure``.
+        Its index is a claim's place in ``claims.yml``.
     """
     chapters = dict.fromkeys(claim["chapter"] for claim in read())
-    rows = [row for chapter in chapters for row in _chapter_rows(folder, chapter)]
+    rows = {}
+    for chapter in chapters:
+        rows |= {row["id"]: row for row in _chapter_rows(folder, chapter)}
+    ordered = [rows[claim["id"]] for claim in read()]
     columns = {}
-    for name in (*FIELDS, *_RECORDED):
-        columns[name] = pandas.Series([row[name] for row in rows], dtype=object)
+    for name in (*FIELDS, *_MAY_HAVE, *_RECORDED):
+        values = [row.get(name) for row in ordered]
+        columns[name] = pandas.Series(values, dtype=object)
     frame = pandas.DataFrame(columns)
     order = frame["verdict"].map(verdicts.VERDICTS.index)
-    return frame.loc[order.sort_values(kind="stable").index].reset_index(drop=True)
+    return frame.loc[order.sort_values(kind="stable").index]
 
 
 def counts(frame):
-    """How many claims of each paper have each verdict.
+    """How many claims have each verdict, by whose they are.
 
     Args:
         frame: a ledger.
 
     Returns:
-        A frame with a row for each paper, and one for their sum at its end.
+        A frame with a row for each paper's claims as written, one for those that were
+        corrected, one for the book's own, and one for their sum at its end.
     """
     found = set(frame["verdict"])
     columns = [verdict for verdict in verdicts.VERDICTS if verdict in found]
+    whose = frame["whose"].fillna(AS_WRITTEN)
     groups = {}
     for paper, name in PAPERS.items():
-        groups[name] = frame.loc[frame["paper"] == paper, "verdict"]
+        groups[name] = frame[(frame["paper"] == paper) & (whose == AS_WRITTEN)]
+    groups["corrected"] = frame[whose == CORRECTED]
+    groups["the book's own"] = frame[whose == OURS]
     groups = {name: group for name, group in groups.items() if len(group)}
-    groups["all papers"] = frame["verdict"]
+    groups["all"] = frame
     rows = []
     for group in groups.values():
-        row = {verdict: int((group == verdict).sum()) for verdict in columns}
+        row = {verdict: int((group["verdict"] == verdict).sum()) for verdict in columns}
         rows.append(row | {"claims": len(group)})
-    return pandas.DataFrame(rows, index=pandas.Index(groups, name="paper"))
+    return pandas.DataFrame(rows, index=pandas.Index(groups, name="whose"))
+
+
+def kinds(frame):
+    """How many of the claims that are not reproduced are of each kind.
+
+    Args:
+        frame: a ledger.
+
+    Returns:
+        A series by kind, in the order of ``file.KINDS``.
+    """
+    reasons = [reason(made) for made in frame.to_dict("records")]
+    number = Counter(why[0] for why in reasons if why)
+    found = {kind: number[kind] for kind in KINDS if kind in number}
+    return pandas.Series(found, name="claims", dtype=int)
 
 
 # ---------------------------------------------------------------- the baseline
@@ -175,6 +210,8 @@ def report(profile="laptop", strict=False):
         advice = f"make book PROFILE={profile} does that."
         lines = [f"No chapter has been executed at this profile: {advice}\n", *lines]
     lines += ["", counts(frame).to_string(), ""]
+    many = ", ".join(f"{count} {kind}" for kind, count in kinds(frame).items())
+    lines += [f"Not reproduced, by kind: {many or 'none'}.", ""]
     path = _baseline(profile)
     if not path.exists():
         lines.append(f"No baseline is committed for the profile {profile}.")

@@ -6,9 +6,10 @@ import math
 import pandas
 
 from companion.claims import rules, runs, verdicts
+from companion.claims.cards import card
 from companion.claims.file import read
 from companion.claims.rules.kind import names
-from companion.claims.words import as_line, as_text
+from companion.claims.words import as_text
 from kdlib import intervals, published
 
 
@@ -233,7 +234,10 @@ def _show(made):
     from IPython.display import display
 
     display(
-        {"text/html": as_line(made), "text/plain": as_text(made)},
+        {
+            "text/html": card(made, id=f"claim-{made['id']}"),
+            "text/plain": as_text(made),
+        },
         raw=True,
         metadata={"kdlib": {"claim": made}},
     )

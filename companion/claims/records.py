@@ -7,6 +7,8 @@ null]``. An estimate that is null without an interval was not computed.
 
 import math
 
+from companion import prose
+
 
 def recorded(found):
     """``Measured`` numbers as a record keeps them.
@@ -48,25 +50,38 @@ def _finite(value):
 
 
 def shown(value, interval=None):
-    """A recorded value, or several by name, in words, to four digits.
+    """A recorded value, or several by name, in words.
 
     Args:
-        value: the estimate of a record, or the value of a rule.
+        value: the estimate of a record.
         interval: the interval of the record, or None.
 
     Returns:
-        The text: a number and its interval, "beyond 8,959" for an estimate that lies
+        The text: a number and its interval, "not up to 8,959" for an estimate that lies
         beyond a limit, "not computed" for one that is missing.
     """
     if isinstance(value, dict) and {"violations", "trials"} <= set(value):
-        return f"violated in {value['violations']} of {value['trials']} cases"
+        return f"violated in {value['violations']:,} of {value['trials']:,} cases"
     if isinstance(value, dict):
         return _shown_by_name(value, interval if isinstance(interval, dict) else {})
     if isinstance(value, list):
         return ", ".join(map(shown, value))
     if value is None:
         return _shown_beyond(*interval) if interval else "not computed"
-    return f"{value:.4g} {_shown_interval(*interval)}" if interval else f"{value:.4g}"
+    if interval is None:
+        return _number(value)
+    if None in interval:
+        return f"{_number(value)} ({_open_interval(*interval)})"
+    return prose.interval(value, *interval)
+
+
+def as_printed(value):
+    """A value of a rule, or several by name, with the digits that it is written in."""
+    if isinstance(value, dict):
+        return ", ".join(f"{name}: {as_printed(one)}" for name, one in value.items())
+    if isinstance(value, list):
+        return ", ".join(map(as_printed, value))
+    return f"{value:,}" if isinstance(value, int) else f"{value:g}"
 
 
 def _shown_by_name(values, pairs):
@@ -74,25 +89,29 @@ def _shown_by_name(values, pairs):
     steps = [name for name in pairs if name not in values]
     if not steps:
         return ", ".join(parts)
-    read = [f"{name}: {_shown_interval(*pairs[name])}" for name in steps]
+    read = [f"{name}: {_shown_step(*pairs[name])}" for name in steps]
     return f"{', '.join(parts)}; steps {', '.join(read)}"
 
 
 def _shown_beyond(low, high):
-    return f"beyond {_limit(low)}" if high is None else f"below {_limit(high)}"
+    return f"not up to {_number(low)}" if high is None else f"below {_number(high)}"
 
 
-def _shown_interval(low, high):
+def _shown_step(low, high):
+    if low is None or high is None:
+        return _open_interval(low, high)
+    return f"{_number(low)} to {_number(high)}"
+
+
+def _open_interval(low, high):
     if low is None and high is None:
-        return "[any]"
+        return "any"
     if high is None:
-        return f"[{_limit(low)} or more]"
-    if low is None:
-        return f"[{_limit(high)} or less]"
-    return f"[{low:.4g}, {high:.4g}]"
+        return f"{_number(low)} or more"
+    return f"{_number(high)} or less"
 
 
-def _limit(value):
-    """A limit in words: a whole number in full, as 8,959."""
-    whole = value == int(value) and abs(value) < 1e9
-    return f"{value:,.0f}" if whole else f"{value:.4g}"
+def _number(value):
+    """A whole number in full, as 8,959; any other to three digits."""
+    is_whole = value == int(value) and abs(value) < 1e9
+    return prose.number(int(value) if is_whole else value, digits=3)

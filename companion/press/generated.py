@@ -52,14 +52,20 @@ def _ledger(executed):
 
 
 def _counts(executed):
-    """How many claims of each paper have each verdict."""
-    frame = claims.counts(claims.ledger(executed))
+    """How many claims have each verdict, and of which kind the negative ones are."""
+    ledger = claims.ledger(executed)
+    frame = claims.counts(ledger)
     rows = []
     for paper, counts in zip(frame.index, frame.to_numpy(), strict=True):
         shown = [count or "" for count in counts]
         rows.append(markup.row(markup.heading(paper), *shown))
-    heads = ("paper", *frame.columns)
-    return markup.raw_block(markup.table(heads, rows, class_="kd-claims"))
+    heads = ("whose", *frame.columns)
+    many = [f"{count} {kind}" for kind, count in claims.kinds(ledger).items()]
+    table = markup.table(heads, rows, class_="kd-claims")
+    if not many:
+        return markup.raw_block(table)
+    line = f"The claims that are not reproduced, by kind: {', '.join(many)}."
+    return markup.raw_block(table, markup.element("p", line))
 
 
 def _findings(executed):

@@ -126,7 +126,7 @@ def _end_cells(record, judged):
     """The chapter's verdicts and trials, where there are any."""
     cells = []
     if judged:
-        cells.append(new_markdown_cell(claims.chapter_table(judged), id="verdicts"))
+        cells.append(new_markdown_cell(claims.chapter_summary(judged), id="verdicts"))
     tried = trials.section(record["chapter"], judged)
     if tried:
         cells.append(new_markdown_cell(tried, id="trials"))

@@ -84,7 +84,7 @@ def record_trial(name, folder):
     """
     import nbformat
 
-    from companion.press import execution
+    from companion.press import execution, files
 
     trials = {trial["name"]: trial for trial in read()}
     if name not in trials:
@@ -96,7 +96,7 @@ def record_trial(name, folder):
     kept = recorded() | {name: made}
     in_order = {one: kept[one] for one in trials if one in kept}
     text = json.dumps(in_order, indent=1, ensure_ascii=False)
-    execution.write_whole(path(), text + "\n")
+    files.write_whole(path(), text + "\n")
     return made
 
 
@@ -239,8 +239,8 @@ def _recorded_parts(made, own):
             rows.append(
                 markup.row(
                     markup.heading(f"{own[one]['statement']} ", place),
-                    words.quantity(own[one] | {"note": ""}),
-                    words.quantity(own[one] | tried | {"note": ""}),
+                    words.measured(own[one] | {"note": ""}),
+                    words.measured(own[one] | tried | {"note": ""}),
                 )
             )
     if rows:

@@ -1,8 +1,8 @@
 """Sentences of a chapter's text that compare, order, count or name a trend.
 
 Such a sentence is computed (``prose.say``), or it is a general truth: a definition, a
-theorem, what a paper says, how something is done. ``book/truths.yml`` lists these, each
-with its kind, and nothing else may compare in typed words.
+theorem, what a paper says, how something is done. ``book/truths/PAGE.yml`` lists these,
+each with its kind, and nothing else may compare in typed words.
 """
 
 import ast
@@ -77,14 +77,19 @@ def unconditional(text):
     return found
 
 
-def truths():
-    """The comparing sentences that are general truths, as ``book/truths.yml`` has them.
+def truths(page):
+    """The comparing sentences of a page that are general truths.
+
+    Args:
+        page: the page's name.
 
     Returns:
-        A dict from page to a dict: from a sentence, or its beginning that ends in
-        ``...``, to its kind.
+        A dict from a sentence, or its beginning that ends in ``...``, to its kind, as
+        ``book/truths/PAGE.yml`` has them; empty without the file.
     """
-    path = chapters.book() / "truths.yml"
+    path = chapters.book() / "truths" / f"{page}.yml"
+    if not path.exists():
+        return {}
     return yaml.safe_load(path.read_text(encoding="utf-8")) or {}
 
 
@@ -99,7 +104,7 @@ def problems(page, text):
         A line for each comparing sentence that is no general truth, for each truth that
         is not on the page, and for each kind that there is not.
     """
-    known = truths().get(page) or {}
+    known = truths(page)
     sentences = comparing(text)
     lines = []
     for sentence in sentences:

@@ -88,6 +88,11 @@ def pass_over(rule, estimate, verdict, note, interval=None):
     return Judgement(verdict, *kept, note)
 
 
-def rule_text(rule):
-    """A rule in words."""
-    return KINDS[rule["kind"]].words(rule)
+def stated(rule):
+    """What the paper states, in words: its value, an order, a sign."""
+    return KINDS[rule["kind"]].stated(rule)
+
+
+def allowed(rule):
+    """What is allowed around what the paper states, in words."""
+    return KINDS[rule["kind"]].allowed(rule)

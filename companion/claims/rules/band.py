@@ -4,7 +4,7 @@ import math
 
 from companion.claims import verdicts
 from companion.claims.estimates import measured, numbers, plain
-from companion.claims.records import recorded, shown
+from companion.claims.records import as_printed, recorded
 from companion.claims.rules.kind import Kind, keep_values, names
 from companion.claims.verdicts import Judgement
 
@@ -85,29 +85,35 @@ def _keep_slope(rule, estimate, interval):
     return keep_values(rule, estimate, interval, _NEEDS_SLOPE)
 
 
-def _band_words(rule):
-    wider = _wider_words(rule)
+def _stated(rule):
+    if "value" in rule:
+        return as_printed(rule["value"])
+    side = "at_most" if "at_most" in rule else "at_least"
+    return f"{side.replace('_', ' ')} {rule[side]:g}"
+
+
+def _allowed_band(rule):
     if "value" not in rule:
-        side = "at_most" if "at_most" in rule else "at_least"
-        return f"{side.replace('_', ' ')} {rule[side]:g}{wider}"
+        return _wider(rule)
     if "relative" in rule:
         width = f"within a factor {1 + rule['relative']:g}"
     else:
         width = f"± {rule['absolute']:g}"
-    each = "each " if isinstance(rule["value"], (dict, list)) else ""
-    return f"{shown(rule['value'])}, {each}{width}{wider}"
+    return "; ".join(part for part in (width, _wider(rule)) if part)
 
 
-def _slope_words(rule):
-    return f"exponent, interval over seeds included, {_band_words(rule)}"
+def _allowed_slope(rule):
+    return f"with the whole interval over the seeds {_allowed_band(rule)}".strip()
 
 
-def _wider_words(rule):
+def _wider(rule):
+    """The wider band in words; empty without one."""
     if "wider" not in rule:
         return ""
-    relative = "relative" in rule
-    limit = f"a factor {1 + rule['wider']:g}" if relative else f"{rule['wider']:g}"
-    return f" (up to {limit}: another constant)"
+    if "relative" in rule:
+        return f"with another constant within a factor {1 + rule['wider']:g}"
+    sign = "± " if "absolute" in rule else "up to "
+    return f"with another constant {sign}{rule['wider']:g}"
 
 
 BAND = Kind(
@@ -123,12 +129,13 @@ BAND = Kind(
     needs=_NEEDS_BAND,
     judge=_judge_band,
     keep=_keep_band,
-    words=_band_words,
+    stated=_stated,
+    allowed=_allowed_band,
 )
 
 SLOPE = BAND._replace(
     needs=_NEEDS_SLOPE,
     judge=_judge_slope,
     keep=_keep_slope,
-    words=_slope_words,
+    allowed=_allowed_slope,
 )

@@ -53,14 +53,18 @@ def _keep_no_curve(rule, estimate, interval):
     return None, None
 
 
-def _curve_words(rule):
+def _stated(rule):
+    return f"its curve {rule['curve']}"
+
+
+def _allowed(rule):
     text = (
-        f"log distance at most {rule['threshold']:g} or {rule['factor']:g} times the "
-        "replicate floor"
+        f"a log distance of at most {rule['threshold']:g}, or {rule['factor']:g} times "
+        "the replicate floor"
     )
     if "wider" not in rule:
         return text
-    return f"{text} (up to {rule['wider']:g}: another constant)"
+    return f"{text}; with another constant up to {rule['wider']:g}"
 
 
 CURVE = Kind(
@@ -71,5 +75,6 @@ CURVE = Kind(
     needs=_NEEDS,
     judge=_judge_curve,
     keep=_keep_no_curve,
-    words=_curve_words,
+    stated=_stated,
+    allowed=_allowed,
 )

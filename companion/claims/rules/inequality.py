@@ -77,9 +77,13 @@ def _keep_counts(rule, estimate, interval):
     return counts, None
 
 
-def _share_words(rule):
+def _stated(rule):
+    return "holds in every case" if rule["delta"] == 0 else "holds almost always"
+
+
+def _allowed(rule):
     if rule["delta"] == 0:
-        return "never violated"
+        return "no case that violates it"
     return f"violated in at most {100 * rule['delta']:g} % of the cases"
 
 
@@ -91,5 +95,6 @@ INEQUALITY = Kind(
     needs=_NEEDS,
     judge=_judge_inequality,
     keep=_keep_counts,
-    words=_share_words,
+    stated=_stated,
+    allowed=_allowed,
 )

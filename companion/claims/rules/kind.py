@@ -27,8 +27,10 @@ class Kind(NamedTuple):
     # Function of rule, estimate and interval where no rule judges: what is recorded.
     keep: Callable
 
-    # Function of the rule: the rule in words.
-    words: Callable
+    # Functions of the rule: what the paper states, in words, and what is allowed around
+    # it; empty where nothing is.
+    stated: Callable
+    allowed: Callable
 
 
 def names(rule):

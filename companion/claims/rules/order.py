@@ -53,9 +53,13 @@ def _step(before, after):
     return after[0] - before[1], after[1] - before[0]
 
 
-def _order_words(rule):
+def _stated_order(rule):
     sign = " > " if rule.get("by") == "falling" else " < "
     return sign.join(map(str, rule["order"]))
+
+
+def _allowed_order(rule):
+    return "each step in this direction, with its whole interval"
 
 
 def _sound_sign(rule):
@@ -73,8 +77,12 @@ def _keep_sign(rule, estimate, interval):
     return keep_values(rule, estimate, interval, _NEEDS_SIGN)
 
 
-def _sign_words(rule):
+def _stated_sign(rule):
     return rule["sign"]
+
+
+def _allowed_sign(rule):
+    return "this sign, with the whole interval"
 
 
 ORDERING = Kind(
@@ -85,7 +93,8 @@ ORDERING = Kind(
     needs=_NEEDS_ORDER,
     judge=_judge_ordering,
     keep=_keep_order,
-    words=_order_words,
+    stated=_stated_order,
+    allowed=_allowed_order,
 )
 
 SIGN = Kind(
@@ -96,5 +105,6 @@ SIGN = Kind(
     needs=_NEEDS_SIGN,
     judge=_judge_sign,
     keep=_keep_sign,
-    words=_sign_words,
+    stated=_stated_sign,
+    allowed=_allowed_sign,
 )
