@@ -7,7 +7,7 @@ import nbformat
 import numpy
 import pytest
 import torch
-from nbformat.v4 import new_code_cell, new_markdown_cell, new_notebook
+from nbformat.v4 import new_code_cell, new_notebook
 
 from companion import prose
 from companion.press import chapters, pages, wording

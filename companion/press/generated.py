@@ -79,7 +79,8 @@ def _findings(executed):
         notebook = nbformat.read(path, as_version=4)
         title = notebook.cells[0].source.splitlines()[0].removeprefix("# ")
         said = trials.finding(notebook) or "No finding is recorded."
-        lines.append(f"- **[{title}]({name})**. {said}")
+        number = chapters.number(name)
+        lines.append(f"- **[{number}. {title}]({name})**. {said}")
         is_failing = ledger["verdict"] == NOT_REPRODUCED
         for claim in ledger[is_failing & (ledger["chapter"] == name)].itertuples():
             lines.append(f"  - Does not hold: {claim.statement} ({claim.place})")

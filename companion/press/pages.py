@@ -9,7 +9,7 @@ import re
 from nbformat.v4 import new_code_cell, new_markdown_cell
 
 from companion import claims, markup, prose
-from companion.press import origins, records, trials
+from companion.press import chapters, origins, records, trials
 
 # What shows a picture: an element, Markdown or a directive, or a place in which a
 # script of the book draws.
@@ -112,6 +112,8 @@ def _dressed_code(cell, record, code_cells):
 def _put_head(cell, record):
     """Put the head line, and what failed, under the title in the first cell."""
     title, _, rest = cell.source.partition("\n")
+    number = chapters.number(record["chapter"])
+    title = f"# {number}. {title.removeprefix('# ')}"
     head = [records.head_line(record)]
     lost = [
         markup.element("p", line, class_="kd-lost")
