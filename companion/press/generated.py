@@ -69,8 +69,7 @@ def _counts(executed):
 
 
 def _findings(executed):
-    """What each chapter found in its own words, and which claims did not hold there."""
-    ledger = claims.ledger(executed)
+    """What each chapter found in its own words, and where to see what does not hold."""
     lines = []
     for name in chapters.names():
         path = executed / f"{name}.ipynb"
@@ -81,9 +80,10 @@ def _findings(executed):
         said = trials.finding(notebook) or "No finding is recorded."
         number = chapters.number(name)
         lines.append(f"- **[{number}. {title}]({name})**. {said}")
-        is_failing = ledger["verdict"] == NOT_REPRODUCED
-        for claim in ledger[is_failing & (ledger["chapter"] == name)].itertuples():
-            lines.append(f"  - Does not hold: {claim.statement} ({claim.place})")
+    failing = (claims.ledger(executed)["verdict"] == NOT_REPRODUCED).sum()
+    text = f"{failing} claims are not reproduced; the ledger says of each why."
+    link = markup.element("a", text, href="ledger.html#verdict=not+reproduced")
+    lines.append("\n" + markup.raw_block(markup.element("p", link)))
     return "\n".join(lines)
 
 
