@@ -48,9 +48,6 @@ def say(name, text, *, holds, otherwise=None):
         otherwise: what to say where it does not hold; without it nothing is said, and
             the strict build of a profile stops.
 
-    Returns:
-        What is said; empty where nothing is.
-
     Raises:
         ValueError: a condition is no truth value.
     """
@@ -59,7 +56,6 @@ def say(name, text, *, holds, otherwise=None):
     if not name.startswith(_FIGURE):
         glue(**{name: said})
     _keep({"name": name, "text": text, "holds": held, "said": said})
-    return said
 
 
 def number(value, digits=2):

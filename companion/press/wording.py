@@ -15,7 +15,8 @@ from companion.press import chapters, origins
 COMPARING = re.compile(
     r"""\b(
     nearer|nearest|closer|closest|same|alike|both|neither
-    |more|most|less|least|fewer|fewest|best|better|worst|worse
+    |more|(?<!at\ )most|less|(?<!at\ )least(?!-squares)|fewer|fewest
+    |best|better|worst|worse
     |larger|largest|bigger|biggest|smaller|smallest|higher|highest|lower|lowest
     |greater|greatest|faster|fastest|slower|slowest|longer|longest|shorter|shortest
     |earlier|later|sooner|wider|widest|narrower|steeper|flatter|easier|harder|hardest
