@@ -1,12 +1,19 @@
 """Make .venv from the exact versions of constraints.txt: standard library only, in
 words that any Python 3 can read."""
 
+import json
 import os
 import shutil
 import subprocess
 import sys
 
-NEEDED_GB = 4
+# What the installation takes, wheels in pip's cache included: the CPU build of torch,
+# and the CUDA build with NVIDIA's libraries.
+NEEDED_GB = {"cpu": 4, "cuda": 10}
+ASK_TORCH = """
+import json, torch
+print(json.dumps([torch.cuda.is_available(), torch.version.cuda]))
+"""
 
 
 def check_python(version=None):
@@ -18,23 +25,42 @@ def check_python(version=None):
     return None
 
 
-def check_disk(free=None):
+def check_disk(has_card, free=None):
     """One line if the disk has no room for the environment, else None."""
     free = shutil.disk_usage(".").free if free is None else free
-    if free < NEEDED_GB * 10**9:
-        sizes = (NEEDED_GB, free / 1e9)
+    build = "cuda" if has_card else "cpu"
+    if free < NEEDED_GB[build] * 10**9:
+        sizes = (NEEDED_GB[build], free / 1e9)
         return "the environment needs %d GB of disk and %.1f GB are free here" % sizes
     return None
 
 
-def check_cuda(has_card, torch_cuda):
+def warn_of_disk(system=sys.platform, free=None):
+    """One line if the disk has no room for the torch that pip takes on Linux."""
+    free = shutil.disk_usage(".").free if free is None else free
+    if system.startswith("linux") and free < NEEDED_GB["cuda"] * 10**9:
+        return (
+            "pip's torch for Linux is the CUDA build, also without a card; it needs "
+            "%d GB of disk and %.1f GB are free here: an index of CPU builds "
+            "(PIP_EXTRA_INDEX_URL, PIP_FIND_LINKS) needs less"
+        ) % (NEEDED_GB["cuda"], free / 1e9)
+    return None
+
+
+def check_cuda(has_card, usable, built_for):
     """One line if the machine has an NVIDIA card that torch cannot use, else None."""
-    if has_card and not torch_cuda:
+    if usable or not has_card:
+        return None
+    if built_for is None:
         return (
             "this machine has an NVIDIA card but the installed torch is a build "
             "without CUDA: chapters will run on the CPU"
         )
-    return None
+    return (
+        "this machine has an NVIDIA card but the installed torch, a build for CUDA %s, "
+        "cannot use it: the driver is too old for that CUDA, or does not answer "
+        "(nvidia-smi tells its version); chapters will run on the CPU"
+    ) % built_for
 
 
 def reason(lines):
@@ -53,9 +79,11 @@ def reason(lines):
 
 def install():
     """Make the environment; stop with one line if that fails."""
-    problem = check_python() or check_disk()
+    has_card = shutil.which("nvidia-smi") is not None
+    problem = check_python() or check_disk(has_card)
     if problem:
         sys.exit("bootstrap: " + problem)
+    warn(warn_of_disk())
     print("making .venv from constraints.txt (a few minutes, once)", flush=True)
     python = os.path.join(".venv", "bin", "python")
     log = os.path.join(".venv", "install.log")
@@ -75,11 +103,15 @@ def install():
             "bootstrap: pip could not install the environment: %s; all of it is in %s"
         )
         sys.exit(told % (why, log))
-    ask = [python, "-c", "import torch; print(int(torch.cuda.is_available()))"]
-    has_cuda = subprocess.check_output(ask).strip() == b"1"
-    warning = check_cuda(shutil.which("nvidia-smi"), has_cuda)
-    if warning:
-        print("bootstrap: " + warning, file=sys.stderr)
+    ask = [python, "-W", "ignore", "-c", ASK_TORCH]
+    usable, built_for = json.loads(subprocess.check_output(ask).decode())
+    warn(check_cuda(has_card, usable, built_for))
+
+
+def warn(line):
+    """Say a line that stops nothing, if there is one."""
+    if line:
+        print("bootstrap: " + line, file=sys.stderr)
 
 
 if __name__ == "__main__":

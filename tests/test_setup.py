@@ -1,62 +1,31 @@
 """The set-up: versions are written once, in a form that installs elsewhere, and what is missing is said in one line."""
 
+import json
 import re
 import subprocess
 import tomllib
-from importlib.metadata import distributions
 from pathlib import Path
 
 import pytest
+import torch
 
 import bootstrap
+from tools import lock
 
 ROOT = Path(__file__).resolve().parent.parent
 
 
-def lock(text):
-    """name -> version; raises for a line that could not be installed elsewhere or repeats a name."""
-    versions = {}
-    for line in text.splitlines():
-        found = re.fullmatch(r"([A-Za-z0-9._-]+)==([0-9][A-Za-z0-9.!]*)", line)
-        if not found:
-            raise ValueError(f"not 'name==public version': {line!r}")
-        name = re.sub(r"[-_.]+", "-", found[1]).lower()
-        if name in versions:
-            raise ValueError(f"written twice: {name}")
-        versions[name] = found[2]
-    return versions
-
-
-def test_the_lock_is_exact_and_installs_elsewhere():
-    versions = lock((ROOT / "constraints.txt").read_text())
-    assert "torch" in versions and "jupyter-book" in versions
-
-
-@pytest.mark.parametrize(
-    "line",
-    ["torch==2.13.0+cpu", "torch @ file:///w.whl", "torch>=2", "--find-links x", "a==1\na==1", "a==1 --hash=sha256:00"],
-)
-def test_a_lock_that_only_works_here_is_rejected(line):
-    with pytest.raises(ValueError):
-        lock(line)
-
-
-def test_the_environment_is_the_lock():
-    versions = lock((ROOT / "constraints.txt").read_text())
-    here = {re.sub(r"[-_.]+", "-", d.metadata["Name"]).lower(): d.version.partition("+")[0] for d in distributions()}
-    differing = {name: (here[name], versions[name]) for name in versions.keys() & here.keys() if here[name] != versions[name]}
-    assert not differing
-
-
 def test_versions_are_written_once():
-    versions = lock((ROOT / "constraints.txt").read_text())
+    versions = lock.pins()
     project = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
     declared = [*project["dependencies"], *(d for extra in project["optional-dependencies"].values() for d in extra)]
     assert not [d for d in declared if "==" in d], "exact versions belong to constraints.txt alone"
     names = [re.split(r"[<>=\[ ]", d)[0].lower().replace("_", "-") for d in declared]
     assert set(names) <= versions.keys()
-    for path in ("environment.yml", "CITATION.cff", ".github/workflows/book.yml", ".ci/run", "Makefile", "README.md"):
-        text = (ROOT / path).read_text()
+    paths = ["environment.yml", "CITATION.cff", ".ci/run", "Makefile", "README.md", "tools/ci.py"]
+    workflows = (ROOT / ".github" / "workflows").glob("*.yml")
+    for path in [*(ROOT / path for path in paths), *workflows]:
+        text = path.read_text()
         twice = [name for name in versions if re.search(rf"(?<![\w-]){re.escape(name)}(\[.*\])?\s*(==|>=|~=)\s*\d", text)]
         assert not twice, f"{path} repeats the version of {twice}"
         assert project["version"] not in text, f"{path} repeats kdlib's version"
@@ -69,16 +38,43 @@ def test_a_python_that_is_too_old_is_told_in_one_line():
     assert bootstrap.check_python((3, 14)) is None
 
 
-def test_a_full_disk_is_told_in_one_line():
-    line = bootstrap.check_disk(10**9)
-    assert "1.0 GB" in line and "\n" not in line
-    assert bootstrap.check_disk(10**12) is None
+@pytest.mark.parametrize("has_card", [False, True])
+def test_a_full_disk_is_told_in_one_line(has_card):
+    needed = bootstrap.NEEDED_GB["cuda" if has_card else "cpu"]
+    line = bootstrap.check_disk(has_card, needed * 10**9 - 10**8)
+    assert f"needs {needed} GB of disk and {needed - 0.1:.1f} GB are free" in line and "\n" not in line
+    assert bootstrap.check_disk(has_card, needed * 10**9) is None
 
 
-def test_a_torch_without_cuda_beside_a_card_is_told_in_one_line():
-    assert "CUDA" in bootstrap.check_cuda(True, False)
-    assert bootstrap.check_cuda(True, True) is None
-    assert bootstrap.check_cuda(False, False) is None
+def test_a_disk_too_small_for_the_cuda_build_is_told_where_pip_takes_it_without_a_card():
+    assert bootstrap.NEEDED_GB["cpu"] < 5 < bootstrap.NEEDED_GB["cuda"]
+    line = bootstrap.warn_of_disk("linux", 5 * 10**9)
+    assert "CUDA build" in line and "5.0 GB are free" in line and "\n" not in line
+    assert bootstrap.warn_of_disk("darwin", 5 * 10**9) is None
+    assert bootstrap.warn_of_disk("linux", 10**12) is None
+
+
+@pytest.mark.parametrize(
+    ("has_card", "usable", "built_for", "told"),
+    [
+        (True, False, None, "a build without CUDA"),
+        (True, False, "13.0", "a build for CUDA 13.0, cannot use it: the driver is too old"),
+        (True, True, "13.0", None),
+        (False, False, None, None),
+        (False, False, "13.0", None),
+    ],
+)
+def test_a_card_that_torch_cannot_use_is_told_in_one_line(has_card, usable, built_for, told):
+    line = bootstrap.check_cuda(has_card, usable, built_for)
+    if told is None:
+        assert line is None
+    else:
+        assert told in line and "\n" not in line
+
+
+def test_what_bootstrap_asks_torch_is_what_it_says_of_cuda(capsys):
+    exec(bootstrap.ASK_TORCH, {})
+    assert json.loads(capsys.readouterr().out) == [torch.cuda.is_available(), torch.version.cuda]
 
 
 @pytest.mark.parametrize(
