@@ -41,6 +41,11 @@ def names():
     return sorted(path.stem for path in book().glob("[0-9][0-9]*_*.md"))
 
 
+def number(name):
+    """A chapter's number as the text has it: ``1b`` of ``01b_one_dimension``."""
+    return name.partition("_")[0].lstrip("0")
+
+
 def find(chapter):
     """The full name of a chapter.
 
@@ -124,22 +129,26 @@ def code_cells(text):
     return sources
 
 
-def check(chapter, values):
+def check(chapter, values, profile=DEFAULT_PROFILE):
     """Parse and check values for a chapter's parameters before any work starts.
 
     Args:
         chapter: full name of the chapter.
         values: dict from parameter name to a value, or to its text from the command
             line (``"1.0,0.5"``).
+        profile: name of the profile that gives the other parameters their values, which
+            a rule between two parameters asks for.
 
     Returns:
         The same names with values of the parameters' own types.
 
     Raises:
-        ValueError: an unknown name, a wrong type or a value out of range; one line that
-            says what is allowed.
+        ValueError: an unknown name, a wrong type or a value that breaks a rule; one
+            line that says what is allowed.
     """
     known = parameters(chapter)
+    settled = {name: parameter.default for name, parameter in known.items()}
+    settled |= profile_values(chapter, profile)
     checked = {}
     for name, value in values.items():
         if name not in known:
@@ -147,8 +156,10 @@ def check(chapter, values):
                 f"{chapter} has no parameter {name!r}; it has {', '.join(known)}"
             )
         checked[name] = typed(name, known[name].default, value)
-        for rule in known[name].rules:
-            check_rule(name, checked[name], rule)
+    settled |= checked
+    for name, parameter in known.items():
+        for rule in parameter.rules:
+            check_rule(name, settled[name], rule, settled)
     return checked
 
 

@@ -42,26 +42,32 @@ def typed(name, default, value):
     return [_scalar(name, default[0], item, wanted) for item in value]
 
 
-def check_rule(name, value, rule):
+def check_rule(name, value, rule, settled=None):
     """Refuse a value that does not keep one rule of a parameters cell.
 
     The rules are ``in (0, 1]``, ``even`` and ``one of a, b``, in a list each of them
     with ``each`` before it; and of a list ``growing``, ``2 values``, or
     ``2 to 8 values``, which differ, as what is swept is not swept twice.
 
+    Two rules are about another parameter, a list: ``one of sizes`` is one of its
+    values, ``at most the largest of sizes`` is no larger than all of them.
+
     Args:
         name: the parameter's name, for the message.
         value: its value, or a list of several.
         rule: the rule's text.
+        settled: the values of all parameters by name, for rules about another one.
 
     Raises:
         ValueError: the value breaks the rule, or nobody can check the rule.
     """
     items = value if isinstance(value, list) else [value]
+    settled = settled or {}
     plain = rule.removeprefix("each ")
     number = re.fullmatch(r"(\d+)(?: to (\d+))? values", rule)
     bounds = re.fullmatch(r"in ([\[(])\s*([^,]+),\s*([^\])]+)([\])])", plain)
     choice = re.fullmatch(r"one of (.+)", plain)
+    limit = re.fullmatch(r"at most the largest of (\w+)", plain)
     if number:
         _check_number(name, items, number)
     elif rule == "growing":
@@ -71,7 +77,9 @@ def check_rule(name, value, rule):
     elif plain == "even":
         _check_even(name, items)
     elif choice:
-        _check_choice(name, items, choice)
+        _check_choice(name, items, choice, settled)
+    elif limit and limit[1] in settled:
+        _check_limit(name, items, limit, settled)
     else:
         raise ValueError(
             f"{name}: the parameters cell has a rule that nobody can check: {rule!r}"
@@ -141,8 +149,21 @@ def _check_even(name, items):
             raise ValueError(f"{name} must be even; got {item}")
 
 
-def _check_choice(name, items, rule):
+def _check_choice(name, items, rule, settled):
+    """``one of a, b``, or ``one of`` the values of another parameter."""
+    wanted = rule[0]
     allowed = [word.strip() for word in rule[1].split(",")]
+    if rule[1] in settled:
+        allowed = [str(one) for one in settled[rule[1]]]
+        wanted = f"{wanted} ({', '.join(allowed)})"
     for item in items:
         if str(item) not in allowed:
-            raise ValueError(f"{name} must be {rule[0]}; got {item}")
+            raise ValueError(f"{name} must be {wanted}; got {item}")
+
+
+def _check_limit(name, items, rule, settled):
+    """``at most the largest of`` the values of another parameter."""
+    largest = max(settled[rule[1]])
+    for item in items:
+        if item > largest:
+            raise ValueError(f"{name} must be {rule[0]} ({largest}); got {item}")
