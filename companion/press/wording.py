@@ -146,7 +146,9 @@ def _glued(text):
     for call in _calls(text, "glue"):
         for keyword in call.keywords:
             for node in ast.walk(keyword.value):
-                if isinstance(node, ast.Constant) and isinstance(node.value, str):
+                is_text = isinstance(node, ast.Constant) and isinstance(node.value, str)
+                # A single word is the name of a column.
+                if is_text and " " in node.value.strip():
                     found.append(node.value)
     return found
 
