@@ -840,6 +840,33 @@ def test_drift_from_the_baseline(executed, baseline, drift, direction):
 
 
 @pytest.mark.parametrize(
+    ("old", "new", "name", "direction"),
+    [
+        ("bfloat16", "bfloat16", "failing", "worse"),
+        ("bfloat16", "float32", "failing", "other arithmetic"),
+        ("bfloat16", "float32", "one", "same"),
+        ("bfloat16", None, "failing", "worse"),  # a run that does not say
+        (None, "float32", "failing", "worse"),  # a baseline that does not say
+    ],
+)
+def test_a_verdict_in_other_arithmetic_than_the_baseline_s_is_told_and_no_error(executed, old, new, name, direction):
+    """A processor without bfloat16 computes other rows, so a strict run there cannot compare."""
+    path = executed / "01_first.ipynb"
+    notebook = json.loads(path.read_text())
+    notebook["metadata"] = {"kdlib": {"arithmetic": [new] if new else []}}
+    path.write_text(json.dumps(notebook))
+    baselines = executed.parents[2] / "book" / "baselines"
+    claims.write_baseline()
+    kept = yaml.safe_load((baselines / "laptop.yml").read_text())
+    assert kept["one"].get("arithmetic") == new and len(kept["one"]) == 3 + (new is not None)
+    before_it = before(YES) | ({"arithmetic": old} if old else {})
+    (baselines / "laptop.yml").write_text(yaml.safe_dump({name: before_it}))
+    text, status = claims.report(strict=True)
+    assert status == int(direction == "worse")
+    assert direction == "same" or f"flipped ({direction}): {name}, {YES} -> {NO}" in text
+
+
+@pytest.mark.parametrize(
     ("estimate", "interval", "old", "drift"),
     [
         (None, [5.0, None], before(NO, None, [5.0, None]), "within band"),

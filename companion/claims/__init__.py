@@ -6,6 +6,7 @@ hands in what it measured (``recording``), the claim's rule judges it (``rules``
 the ledger gathers the executed chapters.
 """
 
+from companion.claims.baseline import drift, report, write_baseline
 from companion.claims.cards import chapter_summary
 from companion.claims.estimates import below, beyond
 from companion.claims.file import read
@@ -13,11 +14,8 @@ from companion.claims.ledger import (
     check,
     collect,
     counts,
-    drift,
     kinds,
     ledger,
-    report,
-    write_baseline,
 )
 from companion.claims.ledgerpage import ledger_html
 from companion.claims.recording import (
