@@ -101,9 +101,10 @@ def run_sweep(
     tasks = {}  # what to compute, by the row's key
     for setting in settings:
         device = identity.device_type(setting)
+        arithmetic = identity.arithmetic(code, device)
         for seed in seeds:
-            key = identity.row_key(sweep, device, setting, seed)
-            tasks[key] = asked.Task(setting, seed, device)
+            key = identity.row_key(sweep, device, setting, seed, arithmetic)
+            tasks[key] = asked.Task(setting, seed, device, arithmetic)
     if len(tasks) < len(settings) * len(seeds):
         raise ValueError(
             "settings and seeds must differ from each other, got one twice"
@@ -123,6 +124,7 @@ def run_sweep(
             dtype=sweep["dtype"],
             definitions=sweep["definitions"],
             versions=sweep["versions"],
+            arithmetic={task.device: task.arithmetic for task in tasks.values()},
             batched=batched,
             time_limit=time_limit,
         )
@@ -184,7 +186,8 @@ def _tell(store, tasks, found, failed, source):
 
     Its fields: ``store``, the number of rows ``asked`` for, by its key the seconds of
     each row that was ``found`` and 0 for each that was not there, the rows that
-    ``failed``, and the ``source``.
+    ``failed``, the ``source``, and the ``arithmetic`` of rows that leave it to the
+    device.
     """
     path = os.environ.get("KDLIB_SWEEPS")
     if not path:
@@ -195,5 +198,7 @@ def _tell(store, tasks, found, failed, source):
         told.append({"setting": setting, "seed": row["seed"], "error": row["error"]})
     line = {"store": Path(store).name, "asked": len(tasks), "found": found}
     line |= {"failed": told, "source": source}
+    chosen = {task.arithmetic for task in tasks.values()} - {None}
+    line["arithmetic"] = sorted(chosen)
     with open(path, "a", encoding="utf-8") as file:
         file.write(json.dumps(line) + "\n")

@@ -14,11 +14,14 @@ class Task(NamedTuple):
         setting: dict of plain values.
         seed: an int.
         device: type of the device, ``cpu`` or ``cuda``.
+        arithmetic: ``bfloat16`` or ``float32`` where that is the device's choice, else
+            None.
     """
 
     setting: dict
     seed: int
     device: str
+    arithmetic: str | None = None
 
 
 class FinishedRow(NamedTuple):
@@ -135,6 +138,7 @@ class AskedRows:
             "key": key,
             "sweep": sweep,
             "device": task.device,
+            "arithmetic": task.arithmetic,
             "seed": task.seed,
             "setting": setting,
             **outcome._asdict(),

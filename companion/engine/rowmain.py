@@ -15,7 +15,7 @@ import traceback
 from multiprocessing.connection import Connection
 from typing import Any, NamedTuple
 
-from companion.engine import codekeys, rowprocess
+from companion.engine import codekeys, identity, rowprocess
 
 
 class _Loaded(NamedTuple):
@@ -68,8 +68,8 @@ def _end_with_the_worker():
 def _add(programs, program):
     """Loads a program; the oldest goes where there are too many."""
     programs[program.identity] = _load(program)
-    for identity in list(programs)[: -rowprocess.PROGRAMS_KEPT]:
-        del programs[identity]
+    for oldest in list(programs)[: -rowprocess.PROGRAMS_KEPT]:
+        del programs[oldest]
 
 
 def _load(program):
@@ -103,6 +103,18 @@ def _check_same_code(program):
     if here != program.versions:
         raise RuntimeError(
             f"{node} has {here}, the process that asks has {program.versions}"
+        )
+
+
+def _check_same_arithmetic(expected, device):
+    """Raises where this device would multiply in other numbers than the keys say."""
+    if expected is None:
+        return
+    here = identity.device_arithmetic(device)
+    if here != expected:
+        raise RuntimeError(
+            f"the {device} of {platform.node()} multiplies in {here}, that of the "
+            f"process that asks in {expected}"
         )
 
 
@@ -144,6 +156,7 @@ def _compute(loaded, request):
     """The rows of a request, and the time that they took."""
     if isinstance(loaded, BaseException):
         raise loaded
+    _check_same_arithmetic(request.arithmetic, request.device)
     seeds = request.seeds
     arguments = {**request.setting, **loaded.arguments}
     _seed_everything(seeds[0], request.device)

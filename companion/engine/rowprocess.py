@@ -56,6 +56,8 @@ class Program(NamedTuple):
         dtype: name of torch's default dtype.
         definitions: digests of the packages' definitions that ``run`` reaches, by name.
         versions: of the packages that a result may depend on, see :func:`versions`.
+        arithmetic: of the rows, by device type, see
+            :func:`companion.engine.identity.arithmetic`.
         batched: whether ``run`` takes a list of seeds.
         time_limit: seconds a row, or None for no limit.
     """
@@ -67,6 +69,7 @@ class Program(NamedTuple):
     dtype: str
     definitions: dict
     versions: dict
+    arithmetic: dict
     batched: bool
     time_limit: float | None
 
@@ -79,12 +82,14 @@ class Request(NamedTuple):
         device: type of the device.
         seeds: list of ints, of which there is one unless the program is batched.
         setting: dict.
+        arithmetic: of the rows, see :func:`companion.engine.identity.arithmetic`.
     """
 
     program: str
     device: str
     seeds: list
     setting: dict
+    arithmetic: str | None
 
 
 class Finished(NamedTuple):
@@ -146,7 +151,8 @@ def compute(seeds, setting, *, program, device):
     Returns:
         :class:`Finished` or :class:`Failed`, pickled.
     """
-    request = Request(program.identity, device, seeds, setting)
+    arithmetic = program.arithmetic[device]
+    request = Request(program.identity, device, seeds, setting, arithmetic)
     limit = program.time_limit and program.time_limit * len(seeds)
     for _ in range(ATTEMPTS):
         process = _process(device, program.stamp)

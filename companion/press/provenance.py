@@ -50,7 +50,8 @@ def from_sweeps(path):
         A dict: ``rows_seconds``, what the rows took that were there before the run;
         ``lost``, for each sweep that lost rows its ``store``, how many rows were
         ``asked`` for, and each that ``failed`` with setting, seed and error; ``data``,
-        name and checksum of the data set, or None.
+        name and checksum of the data set, or None; ``arithmetic``, in which numbers
+        rows multiply that leave this to the device.
     """
     lines = path.read_text(encoding="utf-8").splitlines() if path.exists() else []
     sweeps = [json.loads(line) for line in lines]
@@ -58,6 +59,7 @@ def from_sweeps(path):
         "rows_seconds": _seconds_before(sweeps),
         "lost": _lost(sweeps),
         "data": _data(sweeps),
+        "arithmetic": _arithmetic(sweeps),
     }
 
 
@@ -113,6 +115,11 @@ def _lost(sweeps):
         if one["failed"] and one not in lost:
             lost.append(one)
     return lost
+
+
+def _arithmetic(sweeps):
+    """``bfloat16`` or ``float32``, each once: what the sweeps' devices chose."""
+    return sorted({name for sweep in sweeps for name in sweep.get("arithmetic", [])})
 
 
 def _data(sweeps):

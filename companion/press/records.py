@@ -17,7 +17,7 @@ def head_line(record):
     Returns:
         Markdown text.
     """
-    parts = [f"**{record['profile']}** profile", record["device"]]
+    parts = [f"**{record['profile']}** profile", _device(record)]
     if record["data"]:
         parts.append(f"data: {record['data']['name']}")
     seeds = record["seeds"]
@@ -149,7 +149,7 @@ def _facts(record):
     """What is known of a run, as short texts."""
     facts = [
         f"{record['profile']} profile",
-        record["device"],
+        _device(record),
         f"seeds {record['seeds']}",
         _seconds(record, record["seconds"]),
         f"commit {record['commit']}",
@@ -158,6 +158,14 @@ def _facts(record):
     if record["data"]:
         facts.append(f"data {record['data']['name']} {record['data']['checksum'][:12]}")
     return facts
+
+
+def _device(record):
+    """The device, and in which numbers it multiplied where that was its choice."""
+    chosen = record.get("arithmetic")
+    if not chosen:
+        return record["device"]
+    return f"{record['device']} with products in {' and '.join(chosen)}"
 
 
 def _unlike_the_paper(record):
