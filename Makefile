@@ -38,8 +38,8 @@ $(BUILD)/book/%.ipynb: $(BUILD)/keys/%
 	@$(PYTHON) -m companion execute --profile $(PROFILE) $*
 
 lint: $(READY)
-	@$(PYTHON) -m ruff check -q kdlib companion tests benchmarks bootstrap.py book/notebooks
-	@$(PYTHON) -m ruff format -q --check kdlib companion
+	@$(PYTHON) -m ruff check -q kdlib companion tests benchmarks tools bootstrap.py book/notebooks
+	@$(PYTHON) -m ruff format -q --check kdlib companion tools
 
 test: lint
 	@$(PYTHON) -m pytest -q -n 2 --dist loadfile tests

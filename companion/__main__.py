@@ -8,7 +8,7 @@ import threading
 from pathlib import Path
 
 try:
-    from companion.press import chapters
+    from companion.press import chapters, extra
     from companion.press import keys as chapter_keys
 except ModuleNotFoundError as error:
     sys.exit(
@@ -35,6 +35,8 @@ def main(argv=None):
         signal.signal(signal.SIGTERM, signal.default_int_handler)
     try:
         chapters.check_profile(getattr(arguments, "profile", chapters.DEFAULT_PROFILE))
+        if arguments.needs_extra:
+            extra.check()
         return arguments.command(arguments) or 0
     except (ValueError, OSError, chapters.Failed) as error:
         return _say(error)
@@ -225,7 +227,7 @@ def _parser():
     commands = parser.add_subparsers(required=True, metavar="COMMAND")
     _add_run(commands)
     text = "every chapter with its parameters, defaults and meanings"
-    _add(commands, "list", list_chapters, text, has_profile=False)
+    _add(commands, "list", list_chapters, text, has_profile=False, needs_extra=False)
     _add_claims(commands)
     _add_trials(commands)
     _add_figure(commands)
@@ -238,10 +240,10 @@ def _parser():
     return parser
 
 
-def _add(commands, name, function, text, has_profile=True):
-    """A command whose words ``function`` gets."""
+def _add(commands, name, function, text, has_profile=True, needs_extra=True):
+    """A command whose words ``function`` gets; ``needs_extra``: the extra ``book``."""
     command = commands.add_parser(name, help=text, description=text)
-    command.set_defaults(command=function)
+    command.set_defaults(command=function, needs_extra=needs_extra)
     if has_profile:
         profiles = "laptop (default), smoke or paper"
         default = chapters.DEFAULT_PROFILE
@@ -268,7 +270,8 @@ def _add_run(commands):
 
 
 def _add_claims(commands):
-    command = _add(commands, "claims", report_claims, "the verdict on every claim")
+    text = "the verdict on every claim"
+    command = _add(commands, "claims", report_claims, text, needs_extra=False)
     text = "fail when a verdict got worse than the committed baseline"
     command.add_argument("--strict", action="store_true", help=text)
     text = "write these verdicts as the baseline to commit"
@@ -284,7 +287,7 @@ def _add_trials(commands):
 
 def _add_figure(commands):
     text = "write one figure of the built book to an SVG file"
-    command = _add(commands, "figure", write_figure, text)
+    command = _add(commands, "figure", write_figure, text, needs_extra=False)
     command.add_argument("chapter")
     command.add_argument("name", help="the figure's name, as fig-01-...")
     command.add_argument("file")

@@ -35,8 +35,11 @@ def book():
     """
     named = os.environ.get("KDLIB_BOOK")
     if named:
-        if not Path(named).is_dir():
-            raise ValueError(f"KDLIB_BOOK must name the book's folder; got {named}")
+        if not _holds_a_book(Path(named)):
+            raise ValueError(
+                "KDLIB_BOOK must name the book's folder, which holds chapters and "
+                f"claims.yml; got {named}"
+            )
         return Path(named)
     for folder in (Path(__file__).resolve().parent.parent, Path.cwd()):
         has_contents = (folder / "_toc.yml").is_file()
@@ -47,6 +50,11 @@ def book():
         "this needs the book: run it in the folder that holds book, or let KDLIB_BOOK "
         f"name that folder; there is none under {Path.cwd()}"
     )
+
+
+def _holds_a_book(folder):
+    """Whether a folder has claims or chapters in it."""
+    return (folder / "claims.yml").is_file() or any(folder.glob("[0-9][0-9]*_*.md"))
 
 
 def data():
