@@ -5,10 +5,12 @@ import json
 import pytest
 import torch
 
-from companion.engine import codekeys, identity, rowmain
+from companion import sweeps
+from companion.engine import cluster, codekeys, identity, rowmain, rows
 from companion.press import provenance, records
 from kdlib import devices, training
 from kdlib.training import prediction
+from tools import gpu
 
 FAST = {"bfloat16": {"avx512_bf16": True}, "float32": {}}  # what torch tells of a processor
 
@@ -89,3 +91,34 @@ def test_a_page_says_in_which_arithmetic_its_rows_are(tmp_path, lines, chosen):
     assert found == chosen
     record = {"device": "cpu", "arithmetic": found}
     assert records._device(record) == ("cpu with products in " + " and ".join(chosen) if chosen else "cpu")
+
+
+# ---------------------------------------------------------------- on real processes
+
+
+HERE = identity.device_arithmetic("cpu")
+OTHER = "float32" if HERE == "bfloat16" else "bfloat16"
+
+
+@pytest.fixture(scope="module", autouse=True)
+def _no_cluster_left():
+    yield
+    cluster.close()
+
+
+def test_a_row_is_computed_in_the_arithmetic_of_its_key_or_not_at_all(monkeypatch, tmp_path):
+    """A host whose processor is another than that of the process that asks refuses the row."""
+    told = tmp_path / "told"
+    monkeypatch.setenv("KDLIB_SWEEPS", str(told))
+    table = sweeps.run_sweep(asks, [{}], store=tmp_path / "rows", seeds=1)
+    assert table["bfloat16"].tolist() == [HERE == "bfloat16"]
+    assert provenance.from_sweeps(told)["arithmetic"] == [HERE]
+    monkeypatch.setattr(torch.cpu, "get_capabilities", lambda: FAST[OTHER], raising=False)
+    with pytest.raises(RuntimeError, match=f"multiplies in {HERE}, that of the process that asks in {OTHER}"):
+        sweeps.run_sweep(asks, [{}], store=tmp_path / "rows", seeds=1)
+    stored = [record for record in rows.read(tmp_path / "rows")[0] if "key" in record]
+    assert [(record["arithmetic"], "error" in record) for record in stored] == [(HERE, False), (OTHER, True)]
+
+
+def test_the_row_that_checks_a_gpu_job_goes_through_workers():
+    assert gpu.check("cpu").startswith("a row was computed on cpu: ")
