@@ -10,7 +10,16 @@ import json
 import os
 from pathlib import Path
 
-from companion.engine import asked, codekeys, dispatch, frames, identity, rowprocess
+from companion.engine import (
+    asked,
+    codekeys,
+    dispatch,
+    failures,
+    frames,
+    identity,
+    rowprocess,
+    variables,
+)
 from companion.engine.frames import tidy
 from kdlib import places
 
@@ -63,7 +72,8 @@ def run_sweep(
     code that ``run`` reaches, the bytes of ``data``, device type, dtype and the
     versions of torch, numpy and scipy; rows with other keys are left alone. A row that
     raises is kept with its traceback, printed, and tried again on request only; one
-    that returns NaN is a row like any other.
+    that a time limit stopped also when more time is given. One that returns NaN is a
+    row like any other.
 
     Args:
         run: ``run(seed, **setting) -> dict`` of numbers, texts, lists of these, arrays
@@ -95,7 +105,10 @@ def run_sweep(
     """
     seeds = _checked_seeds(seeds)
     settings = _checked_settings(settings, run, seeds, data, batched)
-    time_limit, retry_failed = _from_environment(time_limit, retry_failed)
+    variables.check()
+    time_limit = variables.time_limit(time_limit)
+    if retry_failed is None:
+        retry_failed = variables.value("KDLIB_RETRY")
     code = codekeys.code_of(run)
     sweep = identity.sweep_record(code, data, source, batched)
     tasks = {}  # what to compute, by the row's key
@@ -109,7 +122,7 @@ def run_sweep(
         raise ValueError(
             "settings and seeds must differ from each other, got one twice"
         )
-    results = asked.AskedRows(store, tasks)
+    results = asked.AskedRows(store, tasks, time_limit)
     found = dict.fromkeys(tasks, 0.0)
     for key, row in results.finished.items():
         found[key] = row.seconds
@@ -129,10 +142,9 @@ def run_sweep(
             time_limit=time_limit,
         )
         dispatch.compute(results, sweep, program)
-    failed = frames.failed_rows(results)
-    for row in failed:
-        print(f"row failed: {frames.name_of(row)}: {row['error']}")
+    failed = failures.failed_rows(results)
     _tell(store, tasks, found, failed, sweep["source"])
+    failures.tell(results, failed)
     return frames.frame(results, failed, sweep)
 
 
@@ -169,16 +181,6 @@ def _checked_settings(settings, run, seeds, data, batched):
                 f"run cannot be called with the setting {setting}: {error}"
             ) from None
     return settings
-
-
-def _from_environment(time_limit, retry_failed):
-    if time_limit is None and "KDLIB_TIME_LIMIT" in os.environ:
-        time_limit = float(os.environ["KDLIB_TIME_LIMIT"])
-    if time_limit is not None and not time_limit > 0:
-        raise ValueError(f"time_limit must be above 0 seconds, got {time_limit}")
-    if retry_failed is None:
-        retry_failed = os.environ.get("KDLIB_RETRY") == "1"
-    return time_limit, retry_failed
 
 
 def _tell(store, tasks, found, failed, source):

@@ -13,13 +13,13 @@ VARIABLES = {
     "KDLIB_DATA": "folder of the data sets",
     "KDLIB_ROWS": "folder of the rows of sweeps",
     "KDLIB_WORKERS": "how many workers a local cluster has; by default one a core",
-    "KDLIB_GPUS": "numbers of the cards that rows share, with commas",
     "KDLIB_TIME_LIMIT": "seconds that a row may take",
-    "KDLIB_RETRY": "1: rows that failed before are computed again",
+    "KDLIB_RETRY": "1: rows that failed before are computed again; 0: they are not",
     "KDLIB_PROFILE": "profile of the run that is going on",
     "KDLIB_CHANGED": "names of the parameters that are not the profile's, with commas",
     "KDLIB_PROGRESS": "file into which a sweep writes how many rows are done",
     "KDLIB_SWEEPS": "file to which each sweep adds a JSON line on its rows",
+    "KDLIB_SERVED": "address of the local cluster that this build started",
 }
 
 

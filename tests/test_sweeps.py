@@ -17,6 +17,8 @@ import time
 import types
 from pathlib import Path
 
+import dask
+import distributed
 import numpy
 import pandas
 import pytest
@@ -28,8 +30,7 @@ from companion import sweeps
 from companion.engine import asked, cluster, codekeys, dispatch, rows
 from companion.press import provenance
 from kdlib import intervals
-
-PATIENCE = 60  # seconds until a condition that must come true counts as never coming true
+from processes import PATIENCE, alive, descendants, python, until
 
 
 @pytest.fixture(scope="module", autouse=True)
@@ -43,13 +44,6 @@ def log(tmp_path):
     return str(tmp_path / "calls")
 
 
-def until(condition, what):
-    deadline = time.monotonic() + PATIENCE
-    while not condition():
-        assert time.monotonic() < deadline, f"waited {PATIENCE} s for {what}"
-        time.sleep(0.02)
-
-
 def calls(log):
     """The seeds that rows were begun for, in order."""
     return [int(line) for line in Path(log).read_text().split()] if Path(log).exists() else []
@@ -58,32 +52,6 @@ def calls(log):
 def stored(folder):
     """Finished rows on disk as {seed: values}."""
     return {record["seed"]: record["values"] for record in rows.read(folder)[0] if "values" in record}
-
-
-def alive(pid):
-    try:
-        return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] != "Z"
-    except FileNotFoundError:
-        return False
-
-
-def descendants(pid):
-    found = []
-    for stat in Path("/proc").glob("[0-9]*/stat"):
-        try:
-            parent = int(stat.read_text().rpartition(")")[2].split()[1])
-        except (FileNotFoundError, ProcessLookupError):
-            continue
-        if parent == pid:
-            found += [int(stat.parent.name), *descendants(int(stat.parent.name))]
-    return found
-
-
-def python(*arguments, **options):
-    environment = {**os.environ, "PYTHONPATH": str(Path(kdlib.__file__).parents[1]), "KDLIB_WORKERS": "1",
-                   **options.pop("env", {})}
-    environment.pop("DASK_SCHEDULER_ADDRESS", None)
-    return subprocess.Popen([sys.executable, *arguments], env=environment, stdout=subprocess.PIPE, text=True, **options)
 
 
 def noted(seed, log, pause=0.0):
@@ -227,19 +195,23 @@ def test_global_random_state_does_not_depend_on_the_rows_before(tmp_path):
 
 def test_dask_commands_give_the_same_rows_bit_for_bit(tmp_path, monkeypatch):
     here = sweeps.run_sweep(mixed, [{}], store=tmp_path / "here", seeds=4)
-    address = tmp_path / "scheduler.json"
-    dask = [str(Path(sys.executable).with_name("dask"))]
-    loopback = ["--host", "127.0.0.1", "--no-dashboard", "--dashboard-address", "127.0.0.1:0"]
-    started = [python(*dask, "scheduler", *loopback, "--port", "0", "--scheduler-file", str(address),
+    address, pem = tmp_path / "scheduler.json", str(tmp_path / "cluster.pem")
+    security = distributed.Security.temporary()
+    Path(pem).write_text(security.tls_client_key + security.tls_client_cert)
+    tls = ["--tls-ca-file", pem, "--tls-cert", pem]  # as the README has it: one file, its own authority
+    command = [str(Path(sys.executable).with_name("dask"))]
+    loopback = ["--host", "127.0.0.1", "--no-dashboard", "--dashboard-address", "127.0.0.1:0", *tls]
+    started = [python(*command, "scheduler", *loopback, "--port", "0", "--scheduler-file", str(address),
                       stderr=subprocess.DEVNULL)]
     try:
         until(lambda: address.exists() and address.read_text().endswith("}"), "the scheduler")
         monkeypatch.setenv("DASK_SCHEDULER_ADDRESS", json.loads(address.read_text())["address"])
         for name in ("one", "two"):
-            started.append(python(*dask, "worker", os.environ["DASK_SCHEDULER_ADDRESS"], *loopback, "--nthreads", "1",
+            started.append(python(*command, "worker", os.environ["DASK_SCHEDULER_ADDRESS"], *loopback, "--nthreads", "1",
                                   "--name", name, "--local-directory", str(tmp_path), stderr=subprocess.DEVNULL))
-        cluster.client().wait_for_workers(2, timeout=PATIENCE)
-        there = sweeps.run_sweep(mixed, [{}], store=tmp_path / "there", seeds=4)
+        with dask.config.set({"distributed.comm.tls.ca-file": pem, "distributed.comm.tls.client.cert": pem}):
+            cluster.client().wait_for_workers(2, timeout=PATIENCE)
+            there = sweeps.run_sweep(mixed, [{}], store=tmp_path / "there", seeds=4)
     finally:
         cluster.close()
         for process in reversed(started):
@@ -251,26 +223,10 @@ def test_dask_commands_give_the_same_rows_bit_for_bit(tmp_path, monkeypatch):
     assert here == there
 
 
-def seen(seed, device):
-    time.sleep(0.02)
-    return {"gpu": os.environ["CUDA_VISIBLE_DEVICES"], "worker": os.getppid()}
-
-
-def test_each_gpu_has_one_worker_and_rows_on_the_cpu_see_none(tmp_path, monkeypatch):
-    cluster.close()
-    monkeypatch.setenv("CUDA_VISIBLE_DEVICES", "5,7")  # only names are needed to see who is given which
-    monkeypatch.setenv("KDLIB_WORKERS", "3")
-    frame = sweeps.run_sweep(seen, sweeps.grid(device=["cuda", "cpu"]), store=tmp_path, seeds=8)
-    cluster.close()
-    on_gpu = frame[frame.device == "cuda"]
-    assert sorted(on_gpu.groupby("worker").gpu.unique().map(list)) == [["5"], ["7"]]
-    assert set(frame[frame.device == "cpu"].gpu) == {""}
-
-
 @pytest.mark.parametrize("victims", ["one worker", "all workers", "a row", "the scheduler"])
 def test_a_kill_in_mid_sweep_costs_only_what_was_in_flight(tmp_path, log, monkeypatch, victims):
     workers = [*cluster.client().run(os.getpid).values()]
-    scheduler, safe, in_flight = cluster._open.process.pid, {}, 2 * len(workers)
+    scheduler, safe, in_flight = cluster._open.local.process.pid, {}, 2 * len(workers)
     monkeypatch.setattr(dispatch, "JOBS_PER_THREAD", (2, 2))
 
     def kill():
@@ -294,7 +250,7 @@ def test_a_kill_in_mid_sweep_costs_only_what_was_in_flight(tmp_path, log, monkey
     assert (frame.square == frame.seed**2).all() and set(begun) == set(range(40))
     assert not safe["rows"] & set(begun[safe["calls"]:])
     if victims == "the scheduler":
-        assert cluster._open.process.pid != scheduler, "a new local cluster takes over"
+        assert cluster._open.local.process.pid != scheduler, "a new local cluster takes over"
     assert len(begun) - 40 <= (1 if victims == "a row" else in_flight)
 
 
@@ -423,8 +379,11 @@ def test_a_failed_row_is_kept_and_retried_on_request(tmp_path, log, capsys, monk
     assert failure["seed"] == 1 and failure["setting"]["kind"] == kind
     assert message in failure["error"] and where in failure["traceback"]
     assert list(frame.seed) == [0, 2] and band["mean"] == 1
-    said = [line for line in capsys.readouterr().out.splitlines() if line.startswith("row failed: seed=1")]
-    assert len(said) == 1 and message in said[0]
+    *_, told, advice = capsys.readouterr().out.splitlines()
+    assert told.startswith("row failed: seed=1, kind=") and message in told
+    assert advice.startswith("KDLIB_RETRY=1 computes failed rows again")
+    assert ("a larger KDLIB_TIME_LIMIT" in advice) == (kind == "hangs")
+    assert where in (tmp_path / advice.rpartition("tracebacks: ")[2]).read_text()
     assert len(sweep().attrs["failed"]) == 1 and calls(log).count(1) == tries  # not tried again by itself
     if kind == "raises":
         assert len(sweep(retry_failed=True).attrs["failed"]) == 1
@@ -437,9 +396,110 @@ def broken(seed):
     return {"y": undefined_name}  # noqa: F821
 
 
-def test_a_sweep_without_any_row_raises_with_the_first_traceback(tmp_path):
-    with pytest.raises(RuntimeError, match="(?s)all 2 rows failed; the first, seed=0.*NameError"):
+def test_a_sweep_without_any_row_raises_one_line_that_says_where_the_tracebacks_are(tmp_path):
+    with pytest.raises(RuntimeError) as error:
         sweeps.run_sweep(broken, [{}], store=tmp_path, seeds=2)
+    line = str(error.value)
+    assert line.startswith("all 2 rows failed; the first, seed=0: NameError: name 'undefined_name' is not defined;")
+    assert "\n" not in line and "KDLIB_RETRY=1 computes failed rows again" in line
+    tracebacks = Path(line.partition("tracebacks: ")[2].partition(";")[0]).read_text()
+    assert tracebacks.count("in broken") == 2 and "seed=1: NameError" in tracebacks
+
+
+def sometimes(seed, switch):
+    if Path(switch).exists():
+        raise ValueError("several lines\nof words")
+    return {"y": seed}
+
+
+def test_a_sweep_that_fails_no_more_leaves_no_tracebacks(tmp_path):
+    switch = tmp_path / "switch"
+    switch.touch()
+    with pytest.raises(RuntimeError, match="switch: ValueError: .*; tracebacks: ") as error:
+        sweeps.run_sweep(sometimes, [{"switch": str(switch)}], store=tmp_path / "s", seeds=1)
+    assert "\n" not in str(error.value) and len([*(tmp_path / "s").glob("failed-*.txt")]) == 1
+    switch.unlink()
+    sweeps.run_sweep(sometimes, [{"switch": str(switch)}], store=tmp_path / "s", seeds=1, retry_failed=True)
+    assert not [*(tmp_path / "s").glob("failed-*.txt")]
+
+
+@pytest.mark.parametrize("now", [None, 0.5, 1.0, 2.5, math.nextafter(2.5, 3), 1e9])
+@pytest.mark.parametrize("then", [None, "unknown", 1.0, 2.5])
+def test_a_row_that_a_limit_stopped_counts_as_failed_only_while_no_more_time_is_given(tmp_path, then, now):
+    key = "0" * 32
+    error = "TimeoutError: over the time limit of 7 s, stopped" if then else "ValueError: over the time limit"
+    record = {"key": key, "sweep": "s", "error": error, "traceback": "where", "time_limit": then}
+    if then == "unknown":  # a record of the time before there was the field
+        del record["time_limit"]
+    rows.append(tmp_path, [record])
+    wanted = then is not None and (now is None or then == "unknown" or now > then)
+    found = asked.AskedRows(tmp_path, {key: asked.Task({}, 0, "cpu")}, now)
+    assert found.missing() == [key] * wanted
+    found.keep({"sweep": "s"}, {key: asked.FailedRow("E: no", "where", now)})
+    assert found.missing() == [], "a row that fails under this limit is not tried for ever"
+
+
+def test_the_last_word_on_a_failed_row_counts(tmp_path):
+    tasks = {"0" * 32: asked.Task({}, 0, "cpu")}
+    here = asked.AskedRows(tmp_path, tasks)
+    other = asked.AskedRows(tmp_path, tasks, 1.0)
+    other.keep({"sweep": "s"}, {"0" * 32: asked.FailedRow("E: by itself", "where")})
+    here.refresh()
+    assert not here.missing()
+    other.keep({"sweep": "s"}, {"0" * 32: asked.FailedRow("E: by the other's limit", "where", 1.0)})
+    here.refresh()
+    assert here.missing() and not other.missing()
+
+
+def slow(seed):
+    time.sleep(0.2)
+    return {"y": seed}
+
+
+def test_more_time_or_no_limit_computes_what_a_limit_stopped(tmp_path, monkeypatch):
+    def sweep():
+        return sweeps.run_sweep(slow, [{}], store=tmp_path, seeds=[1])
+
+    for limit, stopped in (("0.05", 1), ("0.05", 1), ("0.04", 1), ("0.06", 2)):
+        monkeypatch.setenv("KDLIB_TIME_LIMIT", limit)
+        with pytest.raises(RuntimeError, match="over the time limit of 0.0[56] s.* a larger KDLIB_TIME_LIMIT"):
+            sweep()
+        assert [record.get("time_limit") for record in rows.read(tmp_path)[0][1:]] == [0.05, 0.06][:stopped]
+    monkeypatch.delenv("KDLIB_TIME_LIMIT")
+    assert list(sweep().y) == [1]
+
+
+def slow_batch(seeds):
+    time.sleep(0.2 * len(seeds))
+    return [{"y": seed} for seed in seeds]
+
+
+def test_a_time_limit_is_that_of_a_row_and_not_of_its_batch_and_may_be_any_number(tmp_path):
+    frame = sweeps.run_sweep(slow_batch, [{}], store=tmp_path / "a", seeds=4, batched=True, time_limit=0.6)
+    assert list(frame.y) == [0, 1, 2, 3]
+    frame = sweeps.run_sweep(slow_batch, [{}], store=tmp_path / "b", seeds=1, batched=True, time_limit=1e300)
+    assert list(frame.y) == [0]
+
+
+def test_a_job_that_is_lost_is_sent_again_a_bounded_number_of_times():
+    job, sent = dispatch.Job(["key"]), 1
+    while True:
+        results, again = dispatch._sorted([(job, None)])
+        if results:
+            break
+        assert again == [dispatch.Job(["key"], sent)]
+        (job,) = again
+        sent += 1
+    assert sent == 1 + dispatch.TRIES and results[0][1].error.startswith("ChildProcessError: the workers that held")
+
+
+def test_a_store_whose_file_was_replaced_by_a_shorter_one_is_read_from_its_start(tmp_path):
+    rows.append(tmp_path, [{"key": "first", "values": {}}, {"key": "second", "values": {}}])
+    _, end = rows.read(tmp_path)
+    (tmp_path / "rows.jsonl").unlink()
+    rows.append(tmp_path, [{"key": "new", "values": {}}])
+    records, end = rows.read(tmp_path, end)
+    assert [record["key"] for record in records] == ["new"] and rows.read(tmp_path, end) == ([], end)
 
 
 def test_a_changed_formula_is_computed_again_and_a_changed_docstring_is_not(tmp_path, log):
@@ -596,36 +656,3 @@ def test_progress_is_a_bar_on_a_terminal_only_and_a_file_where_asked(tmp_path, l
         assert ("rows: 100%" in stream.getvalue() and "2/2" in stream.getvalue()) == shows
         assert bool(stream.getvalue()) == shows
         assert (tmp_path / "progress").read_text() == "2 2 rows\n"
-
-
-def test_no_scheduler_at_the_address_is_one_clear_error(tmp_path, monkeypatch):
-    monkeypatch.setenv("DASK_SCHEDULER_ADDRESS", "tcp://127.0.0.1:1")
-    monkeypatch.setattr(cluster, "PATIENCE", "1s")
-    with pytest.raises(ConnectionError, match="no Dask scheduler answers at DASK_SCHEDULER_ADDRESS=tcp://127.0.0.1:1"):
-        sweeps.run_sweep(draws, [{}], store=tmp_path, seeds=1)
-
-
-def test_serve_gives_a_command_one_cluster_and_its_status_back():
-    code = "import os, sys; print(os.environ['DASK_SCHEDULER_ADDRESS'], flush=True); sys.exit(sys.stdin.read() or 3)"
-    serving = python("-m", "companion.engine.cluster", "serve", "--", sys.executable, "-c", code,
-                     stdin=subprocess.PIPE)
-    assert serving.stdout.readline().startswith("tcp://127.0.0.1:")
-    family = descendants(serving.pid)
-    serving.communicate("", timeout=PATIENCE)
-    assert serving.returncode == 3
-    until(lambda: not any(map(alive, family)), "the end of the cluster")
-
-
-@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGKILL])
-def test_serve_passes_signals_on_and_leaves_nothing(number):
-    code = "import os, time; print(os.getpid(), flush=True); time.sleep(1000)"
-    serving = python("-m", "companion.engine.cluster", "serve", "--", sys.executable, "-c", code)
-    command = int(serving.stdout.readline())
-    family = descendants(serving.pid)
-    serving.send_signal(number)
-    serving.wait(PATIENCE)
-    assert serving.returncode == (128 + 15 if number == signal.SIGTERM else -9)
-    if number == signal.SIGKILL:  # the command itself outlives a killed server, and its sweeps say that it is gone
-        os.kill(command, signal.SIGKILL)
-    until(lambda: not any(map(alive, family)), "the end of the cluster")
-    serving.stdout.close()

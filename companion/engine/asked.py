@@ -45,25 +45,31 @@ class FailedRow(NamedTuple):
     Attributes:
         error: one line.
         traceback: where it was raised.
+        time_limit: seconds after which it was stopped; None where it ended by itself.
     """
 
     error: str
     traceback: str
+    time_limit: float | None = None
 
 
 class AskedRows:
     """What a store holds of the rows that a sweep asks for.
 
+    A row that a time limit stopped counts as failed only while no more time is given.
+
     Attributes:
         folder: the store.
         tasks: dict from a row's key to its :class:`Task`.
+        time_limit: seconds that a row may take, or None.
         finished: dict from key to :class:`FinishedRow`.
         failed: dict from key to :class:`FailedRow`.
     """
 
-    def __init__(self, folder, tasks):
+    def __init__(self, folder, tasks, time_limit=None):
         self.folder = Path(folder)
         self.tasks = tasks
+        self.time_limit = time_limit
         self.finished = {}
         self.failed = {}
         self._sweeps = set()  # whose common part is written in the store
@@ -128,7 +134,15 @@ class AskedRows:
             )
             self.failed.pop(key, None)
         elif key not in self.finished:
-            self.failed[key] = FailedRow(record["error"], record["traceback"])
+            limit = _stopped_after(record)
+            if limit is not None and self._allows_more_than(limit):
+                self.failed.pop(key, None)
+            else:
+                failed = FailedRow(record["error"], record["traceback"], limit)
+                self.failed[key] = failed
+
+    def _allows_more_than(self, limit):
+        return self.time_limit is None or self.time_limit > limit
 
     def _record(self, key, sweep, outcome):
         """A row as it is written into the store."""
@@ -143,6 +157,16 @@ class AskedRows:
             "setting": setting,
             **outcome._asdict(),
         }
+
+
+def _stopped_after(record):
+    """The time limit that stopped a row, or None if no limit did."""
+    if "time_limit" in record:
+        return record["time_limit"]
+    # Records without the field are from the time when a limit was named in the error
+    # alone: any limit counts as larger.
+    was_stopped = record["error"].startswith("TimeoutError: over the time limit")
+    return 0.0 if was_stopped else None
 
 
 def _readable(value):

@@ -166,7 +166,7 @@ class _Sender:
         self.tasks = tasks
         self.program = program
         self.program_sent = None
-        self.gpu_workers = cluster.gpu_workers()
+        self.gpu_resources = cluster.gpu_resources()
 
     def send(self, jobs):
         """Yields each job with its future as soon as it is sent."""
@@ -203,7 +203,7 @@ class _Sender:
             program=self.program_sent,
             device=device,
             pure=False,
-            workers=self.gpu_workers if device == "cuda" else None,
+            resources=self.gpu_resources if device == "cuda" else None,
         )
 
 
@@ -296,7 +296,7 @@ def _sorted(answers):
 def _hides_a_seed(job, answer):
     """Whether a batch failed and does not say which of its seeds it was."""
     failed = isinstance(answer, rowprocess.Failed)
-    return failed and len(job.keys) > 1 and not answer.timed_out
+    return failed and len(job.keys) > 1 and answer.time_limit is None
 
 
 def _outcomes(results):
@@ -304,7 +304,7 @@ def _outcomes(results):
     outcomes = {}
     for job, result in results:
         if isinstance(result, rowprocess.Failed):
-            row = FailedRow(result.error, result.traceback)
+            row = FailedRow(result.error, result.traceback, result.time_limit)
             outcomes |= dict.fromkeys(job.keys, row)
             continue
         for key, values in zip(job.keys, result.rows):

@@ -1,4 +1,4 @@
-"""Rows as frames: tidy, and with what failed."""
+"""Rows as frames, and tidy."""
 
 import numpy
 import pandas
@@ -49,31 +49,17 @@ def tidy(table, names, **axes):
     return frame
 
 
-def failed_rows(results):
-    """The rows that failed, each a dict of setting, seed, error and traceback."""
-    failed = []
-    for key, task in results.tasks.items():
-        if key in results.failed:
-            row = {"setting": task.setting, "seed": task.seed}
-            row |= results.failed[key]._asdict()
-            failed.append(row)
-    return failed
-
-
 def frame(results, failed, sweep):
     """The finished rows in the order asked.
 
     Args:
         results: :class:`companion.engine.asked.AskedRows`.
-        failed: of :func:`failed_rows`.
+        failed: of :func:`companion.engine.failures.failed_rows`.
         sweep: what the rows have in common.
 
     Returns:
         A frame with the settings' names, ``seed``, what was measured and ``seconds``;
         ``attrs`` holds ``failed``, the number ``finished``, ``machines``, ``sweep``.
-
-    Raises:
-        RuntimeError: all rows failed.
     """
     table = []
     machines = set()
@@ -84,11 +70,6 @@ def frame(results, failed, sweep):
             named = {**task.setting, "seed": task.seed}
             table.append({**named, **values, "seconds": row.seconds})
             machines.add(row.machine)
-    if not table:
-        raise RuntimeError(
-            f"all {len(failed)} rows failed; the first, {name_of(failed[0])}:\n"
-            f"{failed[0]['traceback']}"
-        )
     attrs = {"failed": failed, "finished": len(table), "machines": sorted(machines)}
     framed = pandas.DataFrame(table)
     seconds = framed.pop("seconds")
@@ -102,12 +83,6 @@ def _is_single(column):
     return all(
         not hasattr(value, "__len__") or isinstance(value, str) for value in column
     )
-
-
-def name_of(row):
-    """A failed row's seed and setting, in words."""
-    named = {"seed": row["seed"], **row["setting"]}
-    return ", ".join(f"{name}={value}" for name, value in named.items())
 
 
 def _check_shapes(table, names, axes):

@@ -37,6 +37,8 @@ VERSIONS = ("torch", "numpy", "scipy")
 PROGRAMS_KEPT = 4
 # How often a row is begun whose process dies.
 ATTEMPTS = 2
+# Seconds that the system can wait at most, which is three weeks.
+LONGEST_WAIT = 2e6
 
 # The row processes of this worker thread, by device type.
 _of_thread = threading.local()
@@ -112,12 +114,13 @@ class Failed(NamedTuple):
     Attributes:
         error: one line.
         traceback: where it was raised, or where the process was when it ended.
-        timed_out: whether it was over its time limit.
+        time_limit: seconds a row after which it was stopped; None where it ended by
+            itself.
     """
 
     error: str
     traceback: str
-    timed_out: bool = False
+    time_limit: float | None = None
 
 
 def versions():
@@ -153,7 +156,9 @@ def compute(seeds, setting, *, program, device):
     """
     arithmetic = program.arithmetic[device]
     request = Request(program.identity, device, seeds, setting, arithmetic)
-    limit = program.time_limit and program.time_limit * len(seeds)
+    limit = None
+    if program.time_limit is not None:
+        limit = min(program.time_limit * len(seeds), LONGEST_WAIT)
     for _ in range(ATTEMPTS):
         process = _process(device, program.stamp)
         try:
@@ -268,7 +273,7 @@ def _timed_out(process, time_limit):
         process.process.wait(0.2)
     where = _stop(process)
     error = f"TimeoutError: over the time limit of {time_limit:g} s, stopped"
-    return Failed(error, where, timed_out=True)
+    return Failed(error, where, time_limit)
 
 
 def _died(process):
@@ -283,19 +288,13 @@ def _died(process):
 
 def _environment_for(device):
     """The environment of a row process: one thread, its worker's GPU or none."""
-    variables = {**environment(), **ONE_THREAD, **KEEP_MEMORY}
-    gpus = os.environ.get("KDLIB_GPUS")
+    # A row needs no key to the cluster.
+    variables = {}
+    for name, text in environment().items():
+        if not name.startswith("DASK_"):
+            variables[name] = text
+    variables |= ONE_THREAD | KEEP_MEMORY
     if device == "cpu":
         # What a row finds by itself is what its key says.
         variables["CUDA_VISIBLE_DEVICES"] = ""
-    elif gpus:
-        gpus = gpus.split(",")
-        variables["CUDA_VISIBLE_DEVICES"] = gpus[_worker_number() % len(gpus)]
     return variables
-
-
-def _worker_number():
-    from distributed import get_worker
-
-    name = get_worker().name
-    return name if isinstance(name, int) else 0
