@@ -46,7 +46,7 @@ def family(pid):
 def watch(samples, done):
     """Notes the memory of this process and of the cluster's every half second."""
     while not done.wait(0.5):
-        samples.append([resident(os.getpid()), sum(map(resident, family(cluster._open.process.pid)))])
+        samples.append([resident(os.getpid()), sum(map(resident, family(cluster._open.local.process.pid)))])
 
 
 def main(count):
