@@ -7,6 +7,8 @@ import sys
 import threading
 from pathlib import Path
 
+from companion.engine import variables
+
 try:
     from companion.press import chapters, extra
     from companion.press import keys as chapter_keys
@@ -34,6 +36,7 @@ def main(argv=None):
         # A build that is ended ends what it has begun.
         signal.signal(signal.SIGTERM, signal.default_int_handler)
     try:
+        variables.check()
         chapters.check_profile(getattr(arguments, "profile", chapters.DEFAULT_PROFILE))
         if arguments.needs_extra:
             extra.check()
