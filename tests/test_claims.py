@@ -14,6 +14,7 @@ from companion import claims, markup
 from companion.claims import cards, recording, rules, runs, verdicts, words
 from companion.claims.file import PAPERS
 from companion.claims.rules import check_rule, judge
+from companion.press import chapters
 from kdlib import curves, intervals, places, published
 
 YES, NO, OPEN, NEARLY, EMPTY = (
@@ -453,6 +454,33 @@ def test_curve_claims_name_curves_that_were_measured():
         if claim["rule"]["kind"] == "curve":
             points = published.curves(claim["paper"])[claim["rule"]["figure"]]["curves"][claim["rule"]["curve"]]
             assert min(min(point) for point in points) > 0, claim["id"]  # a log ratio needs positive values
+
+
+# Curves whose claim is a height: these are constant, or nearly so, in the paper too.
+HEIGHTS = {"ji-zhu-fig3-zero", "ji-zhu-fig3-random", "ji-zhu-fig3-right-flips-half", "ji-zhu-fig4-right-hard-1688e-5"}
+
+
+def test_a_constant_does_not_pass_for_a_curve_that_falls_or_climbs():
+    """The effect decides: the best constant, without noise of its own, is no reproduction of the paper's curve."""
+    for claim in claims.read():
+        rule = claim["rule"]
+        if rule["kind"] == "curve":
+            paper = numpy.array(published.curves(claim["paper"])[rule["figure"]]["curves"][rule["curve"]])
+            flat = numpy.full(len(paper), math.exp(numpy.log(paper[:, 1]).mean()))
+            found = judge(rule, {"x": paper[:, 0], "y": flat, "halves": [flat, flat]}, None, paper.tolist())
+            assert (found.verdict == NO) == (claim["id"] not in HEIGHTS), (claim["id"], found.estimate)
+
+
+def test_a_size_that_a_claim_needs_is_a_parameter_that_the_paper_profile_has_and_the_laptop_has_not():
+    written = set(chapters.names())
+    for claim in claims.read():
+        sizes = {name: least for name, least in claim.get("needs", {}).items() if name not in ("profile", "dataset")}
+        if sizes and claim["chapter"] in written:
+            laptop = {name: one.default for name, one in chapters.parameters(claim["chapter"]).items()}
+            paper = laptop | chapters.profile_values(claim["chapter"], "paper")
+            most = [numpy.max(paper[name]) >= least for name, least in sizes.items()]
+            less = [numpy.max(laptop[name]) < least for name, least in sizes.items()]
+            assert all(most) and any(less), (claim["id"], sizes)
 
 
 @pytest.mark.parametrize(
