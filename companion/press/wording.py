@@ -30,7 +30,8 @@ COMPARING = re.compile(
 )
 KINDS = ("definition", "theorem", "paper", "method")
 # What is no sentence: formulas, code, roles whose content is computed, addresses.
-_NO_WORDS = re.compile(r"\$\$.*?\$\$(?: \([\w-]+\))?|\$[^$]*\$|\{[\w:]+\}`[^`]*`|`[^`]*`", re.DOTALL)
+_FORMULA = r"\$\$.*?\$\$(?: \([\w-]+\))?|\$[^$]*\$"
+_NO_WORDS = re.compile(rf"{_FORMULA}|\{{[\w:]+\}}`[^`]*`|`[^`]*`", re.DOTALL)
 _LINK = re.compile(r"\[([^\]]*)\]\([^)]*\)")
 _FENCE = re.compile(r"^(```+|~~~+).*?^\1\s*$", re.MULTILINE | re.DOTALL)
 _ABBREVIATION = r"(?<!Fig\.)(?<!Figs\.)(?<!Eq\.)(?<!Eqs\.)(?<!Sec\.)(?<!al\.)"
