@@ -597,6 +597,8 @@ def test_smoke_is_always_not_tested_and_may_be_incomplete(book, monkeypatch, est
         (RISING, [1, 2], {"a": "1"}),
         ({"kind": "inequality", "delta": 0}, [False], 0.0),
         (CURVE, curve(0, 0), [1.0]),
+        (NAMED, {}, "1.0"),  # values of which this run had none
+        (RISING, torch.zeros(0), "1.0"),
     ],
 )
 def test_what_is_not_judged_may_be_incomplete_but_not_of_another_kind(book, monkeypatch, rule, incomplete, wrong):

@@ -70,7 +70,7 @@ def pass_over(rule, estimate, verdict, note, interval=None):
 
     Args:
         rule: the rule of a claim.
-        estimate: as in :func:`judge`; it may be incomplete, or None.
+        estimate: as in :func:`judge`; it may be incomplete, empty, or None.
         verdict: the verdict.
         note: why no rule judges.
         interval: as in :func:`judge`; it may be incomplete, or None.
@@ -82,7 +82,7 @@ def pass_over(rule, estimate, verdict, note, interval=None):
         ValueError: the estimate is not of the kind that the rule needs.
     """
     estimate = plain(estimate)
-    if estimate is None:
+    if estimate in (None, [], {}):
         return Judgement(verdict, None, None, note)
     kept = KINDS[rule["kind"]].keep(rule, estimate, plain(interval))
     return Judgement(verdict, *kept, note)
