@@ -23,12 +23,14 @@ READY := $(if $(filter .venv/bin/python,$(PYTHON)),.venv/ready)
 # Both are written whole or not at all, so an interrupted make deletes neither.
 .PRECIOUS: $(BUILD)/book/%.ipynb $(BUILD)/html/index.html
 
-# Digests first: a chapter is executed again when its digest has changed. The cluster starts only if there is work, as this
-# make's own child (exec), so that it notices when nobody waits for it any more.
+# One build of a profile at a time: another one waits, and finds its work done. Digests first: a chapter is executed again
+# when its notebook is not of today's digest. The cluster starts only if there is work. Each step of this (exec) is this
+# make's own child and holds the lock, so that it notices when nobody waits for it any more.
 book: $(READY)
-	@$(PYTHON) -m companion keys --profile $(PROFILE)
-	@$(MAKE) -q $(BUILD)/html/index.html || \
-		exec $(PYTHON) -m companion.engine.cluster serve -- $(MAKE) -k -j $(JOBS) $(BUILD)/html/index.html
+	@exec $(PYTHON) -m companion.press.locks $(BUILD)/lock $(SHELL) -c ' \
+		$(PYTHON) -m companion keys --profile $(PROFILE) && { \
+		$(MAKE) -q $(BUILD)/html/index.html || \
+		exec $(PYTHON) -m companion.engine.cluster serve -- $(MAKE) -k -j $(JOBS) $(BUILD)/html/index.html; }'
 	@echo "$(BUILD)/html/index.html"
 
 $(BUILD)/html/index.html: $(EXECUTED) $(PAGES)

@@ -67,6 +67,14 @@ def run_chapter(arguments):
     profiled = chapters.profile_values(chapter, arguments.profile)
     out = Path(arguments.out or f"out/{chapter}")
 
+    from companion.press import locks
+
+    with locks.held(out / "lock"):
+        _run_alone(chapter, out, profiled | values, arguments)
+
+
+def _run_alone(chapter, out, values, arguments):
+    """What ``kdlib run`` does in a folder where no other run is at work."""
     import nbformat
 
     from companion import claims
@@ -76,7 +84,7 @@ def run_chapter(arguments):
         chapter,
         out,
         profile=arguments.profile,
-        values=profiled | values,
+        values=values,
         progress=not arguments.quiet,
     )
     executed = nbformat.read(path, as_version=4)
@@ -188,7 +196,8 @@ def write_digests(arguments):
     # What is wrong with either file is said here, and not by the cell that meets it.
     file.read()
     trials.read()
-    chapter_keys.write_keys(arguments.profile, BUILD / arguments.profile / "keys")
+    folder = BUILD / arguments.profile
+    chapter_keys.write_keys(arguments.profile, folder / "keys", folder / "book")
     for name in chapters.names():
         text = chapters.book() / f"{name}.md"
         twin = chapters.book() / "notebooks" / f"{name}.ipynb"
@@ -207,7 +216,9 @@ def execute_chapter(arguments):
 
     chapter = chapters.find(arguments.chapter)
     folder = BUILD / arguments.profile / "book"
-    path = execution.execute(chapter, folder, profile=arguments.profile)
+    path = execution.execute(
+        chapter, folder, profile=arguments.profile, inputs=chapter_keys.inputs
+    )
     print(f"executed {path}", flush=True)
 
 
@@ -217,10 +228,12 @@ def build_pages(arguments):
     Args:
         arguments: the words of the command line.
     """
-    from companion.press import site
+    from companion.press import locks, site
 
     folder = BUILD / arguments.profile
-    site.build(folder / "book", folder / "html", chapter_names=chapters.names())
+    # A build holds the profile's own lock, and this is one of its steps.
+    with locks.held(folder / "html.lock"):
+        site.build(folder / "book", folder / "html", chapter_names=chapters.names())
     print(f"built {folder / 'html' / 'index.html'}")
 
 
@@ -297,7 +310,9 @@ def _add_figure(commands):
 
 
 def _write_json(path, value):
-    path.write_text(json.dumps(value, indent=2) + "\n", encoding="utf-8")
+    from companion.press import files
+
+    files.write_whole(path, json.dumps(value, indent=2) + "\n")
 
 
 def _say(error):

@@ -1,12 +1,18 @@
-"""`make book` on a toy book of two chapters: what is executed again, what is not, and what survives a failure or a kill."""
+"""`make book` on a toy book of two chapters: what is executed again, what is not, and what survives a failure or a kill.
 
+The environment has what the book needs, but knows nothing of these packages: what it finds by their names is another checkout.
+"""
+
+import json
 import os
 import re
 import shutil
 import subprocess
 import sys
-import time
+import tomllib
+import venv
 from pathlib import Path
+from time import monotonic, sleep
 
 import pytest
 
@@ -62,17 +68,36 @@ def repository(tmp_path_factory):
     return root
 
 
+@pytest.fixture(scope="module")
+def python(tmp_path_factory):
+    """A Python with all that this one has, but for these packages."""
+    root = tmp_path_factory.mktemp("environment")
+    venv.create(root / "env", symlinks=True)
+    needed = root / "needed"
+    needed.mkdir()
+    for folder in map(Path, sys.path):
+        for path in folder.glob("*") if folder.name in ("site-packages", "dist-packages") else ():
+            if "kdlib" not in path.name and not (needed / path.name).exists():
+                (needed / path.name).symlink_to(path)
+    for package in ("kdlib", "companion"):
+        (root / "other" / package).mkdir(parents=True)
+        (root / "other" / package / "__init__.py").write_text("raise RuntimeError('this is another checkout')\n")
+    site = next((root / "env").glob("lib/python3*/site-packages"))
+    (site / "others.pth").write_text(f"{needed}\n{root / 'other'}\n")
+    return root / "env" / "bin" / "python"
+
+
 def write(root, name, number, code):
     (root / "book" / f"{name}.md").write_text(CHAPTER.format(number=number, code=code))
 
 
-def make_book(root, wait=True):
-    environment = os.environ | {"PYTHONPATH": str(root), "KDLIB_DATA": str(root / "data")}
-    environment = {key: value for key, value in environment.items() if key not in ("MAKEFLAGS", "MAKELEVEL", "MFLAGS")}
+def make_book(root, python, wait=True):
+    ours = ("MAKEFLAGS", "MAKELEVEL", "MFLAGS", "PYTHONPATH")
+    environment = {key: value for key, value in os.environ.items() if key not in ours}
     process = subprocess.Popen(
-        ["make", "book", "PROFILE=laptop", f"PYTHON={sys.executable}"],
+        ["make", "book", "PROFILE=laptop", f"PYTHON={python}"],
         cwd=root,
-        env=environment,
+        env=environment | {"KDLIB_DATA": str(root / "data")},
         stdout=subprocess.PIPE,
         stderr=subprocess.STDOUT,
         text=True,
@@ -80,8 +105,13 @@ def make_book(root, wait=True):
     )
     if not wait:
         return process
+    return outcome(process)
+
+
+def outcome(process):
+    """A build's status, the chapters that it executed, and what it said."""
     text = process.communicate(timeout=300)[0]
-    return process.returncode, sorted(set(re.findall(r"executed .*/(\w+)\.ipynb", text))), text
+    return process.returncode, sorted(re.findall(r"executed .*/(\w+)\.ipynb", text)), text
 
 
 def shown(root):
@@ -90,47 +120,72 @@ def shown(root):
     return [found[0][1], found[1][1]]
 
 
-def test_the_way_of_a_book(repository):
-    status, executed, text = make_book(repository)
+def asleep(root):
+    """Code of a chapter that says when it is executed, and waits for a word to go on."""
+    for name in ("asleep", "awake"):
+        (root / name).unlink(missing_ok=True)
+    said = f"import pathlib, time; folder = pathlib.Path({str(root)!r}); (folder / 'asleep').touch()"
+    return f"{said}\nwhile not (folder / 'awake').exists():\n    time.sleep(0.05)"
+
+
+def wait_for(condition, process):
+    deadline = monotonic() + 120
+    while not condition():
+        assert monotonic() < deadline and process.poll() is None, process.communicate()[0]
+        sleep(0.05)
+
+
+def test_the_way_of_a_book(repository, python):
+    status, executed, text = make_book(repository, python)
     assert status == 0, text
     assert executed == ["01_first", "02_second"] and shown(repository) == ["42", "84"]
+    record = json.loads((repository / "_build/laptop/book/01_first.ipynb").read_text())["metadata"]["kdlib"]
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
+    assert record["versions"]["kdlib"] == project["version"], "the environment knows none"
 
     before = (repository / "_build/laptop/html/index.html").stat().st_mtime_ns
-    status, executed, text = make_book(repository)
+    status, executed, text = make_book(repository, python)
     assert (status, executed) == (0, []), text
     assert (repository / "_build/laptop/html/index.html").stat().st_mtime_ns == before, "nothing changed, nothing is built"
 
-    write(repository, "02_second", 3, "")
-    status, executed, text = make_book(repository)
+    # The text is another one before the first build has ended, and a second one starts.
+    write(repository, "02_second", 3, asleep(repository))
+    first = make_book(repository, python, wait=False)
+    wait_for((repository / "asleep").exists, first)
+    write(repository, "02_second", 4, "")
+    second = make_book(repository, python, wait=False)
+    assert re.fullmatch(r"kdlib: waiting for process \d+, which holds _build/laptop/lock\n", second.stdout.readline())
+    (repository / "awake").touch()
+    assert outcome(first)[:2] == (0, ["02_second"])
+    status, executed, text = outcome(second)
     assert (status, executed) == (0, ["02_second"]), text
-    assert shown(repository) == ["42", "126"]
+    assert shown(repository) == ["42", "168"], "no page stays that is of a text of before"
 
     write(repository, "02_second", 3, "raise RuntimeError('the sky\\n fell')")
     (repository / "kdlib" / "toy.py").write_text("ANSWER = 43\n")
-    status, executed, text = make_book(repository)
+    status, executed, text = make_book(repository, python)
     assert status != 0 and executed == ["01_first"], "a changed package executes all, a failure stops none but its own"
     told = next(line for line in text.splitlines() if "RuntimeError" in line)
     assert "02_second, code cell 2 (from myst_nb import glue): RuntimeError: the sky" in told
-    assert shown(repository) == ["42", "126"], "the last good pages are left alone"
+    assert shown(repository) == ["42", "168"], "the last good pages are left alone"
 
     write(repository, "01_first", 10, "")
-    write(repository, "02_second", 3, "import time, pathlib; pathlib.Path('" + str(repository) + "/asleep').touch(); time.sleep(600)")
-    process = make_book(repository, wait=False)
-    deadline = time.monotonic() + 120
+    write(repository, "02_second", 3, asleep(repository))
     done = repository / "_build/laptop/book/01_first.ipynb"
     started = done.stat().st_mtime_ns
-    while not ((repository / "asleep").exists() and done.stat().st_mtime_ns > started):
-        assert time.monotonic() < deadline and process.poll() is None, process.communicate()[0]
-        time.sleep(0.05)
-    process.kill()  # make alone: what it began ends too, and is not in the way of the next build
-    process.wait()
-    with pytest.raises(ProcessLookupError):
-        while time.monotonic() < deadline:
-            os.killpg(process.pid, 0)
-            time.sleep(0.05)
-    process.communicate()
-    assert shown(repository) == ["42", "126"]
+    first = make_book(repository, python, wait=False)
+    wait_for(lambda: (repository / "asleep").exists() and done.stat().st_mtime_ns > started, first)
     write(repository, "02_second", 3, "")
-    status, executed, text = make_book(repository)
+    second = make_book(repository, python, wait=False)
+    assert "waiting for process" in second.stdout.readline()
+    assert shown(repository) == ["42", "168"]
+    first.kill()  # make alone: what it began ends too, and the next build goes on
+    first.wait()
+    with pytest.raises(ProcessLookupError):
+        for _ in range(1000):
+            os.killpg(first.pid, 0)
+            sleep(0.05)
+    first.communicate()
+    status, executed, text = outcome(second)
     assert (status, executed) == (0, ["02_second"]), "what had finished before the kill is not executed again: " + text
     assert shown(repository) == ["430", "129"]

@@ -8,7 +8,7 @@ import time
 from contextlib import contextmanager
 from pathlib import Path
 
-from companion.press import chapters, provenance
+from companion.press import chapters, files, interpreter, provenance
 
 
 class ChapterFailed(chapters.Failed):
@@ -48,11 +48,17 @@ def write_twin(chapter):
     text = nbformat.writes(notebook(chapter)) + "\n"
     if not path.exists() or path.read_text(encoding="utf-8") != text:
         path.parent.mkdir(exist_ok=True)
-        write_whole(path, text)
+        files.write_whole(path, text)
 
 
 def execute(
-    chapter, folder, *, profile=chapters.DEFAULT_PROFILE, values=None, progress=False
+    chapter,
+    folder,
+    *,
+    profile=chapters.DEFAULT_PROFILE,
+    values=None,
+    progress=False,
+    inputs=None,
 ):
     """Execute a chapter and write ``folder/NAME.ipynb``, whole or not at all.
 
@@ -63,16 +69,19 @@ def execute(
         profile: the profile whose values stand where ``values`` gives none.
         values: checked values of parameters, by name.
         progress: show bars of the cells and of a sweep's rows on the terminal.
+        inputs: :func:`companion.press.keys.inputs`, for a notebook of the book.
 
     Returns:
         The path of the executed notebook; its metadata hold the record of the run under
-        ``kdlib``.
+        ``kdlib``, with the ``key`` of the inputs that it was executed for: None where
+        they were written meanwhile, as nobody knows which of the two it met.
 
     Raises:
         ChapterFailed: a cell raised, or its kernel died or did not start.
     """
     import nbformat
 
+    before = _asked(inputs, chapter, profile)
     folder = Path(folder).resolve()
     folder.mkdir(parents=True, exist_ok=True)
     defaults = {}
@@ -88,8 +97,10 @@ def execute(
             injected[name] = value
     start = time.perf_counter()
     with tempfile.TemporaryDirectory() as scratch:
+        interpreter.check(scratch)
         told = Path(scratch) / "sweeps"
         with _environment(
+            **interpreter.kernel_variables(scratch),
             KDLIB_BOOK=str(chapters.book().resolve()),
             KDLIB_PROFILE=profile,
             KDLIB_CHANGED=",".join(changed),
@@ -100,33 +111,25 @@ def execute(
         record |= provenance.from_sweeps(told)
     record["rows_seconds"] = round(record["rows_seconds"], 1)
     record["seconds"] = round(time.perf_counter() - start, 1)
+    is_settled = before is not None and _asked(inputs, chapter, profile) == before
+    record["key"] = before.key if is_settled else None
     executed.metadata.pop("papermill", None)
     executed.metadata["kdlib"] = record
     out = folder / f"{chapter}.ipynb"
-    write_whole(out, nbformat.writes(executed))
+    files.write_whole(out, nbformat.writes(executed))
     _failed_copy(chapter, folder).unlink(missing_ok=True)
     return out
 
 
-def write_whole(path, text):
-    """Write a text file so that it is there whole or not at all.
-
-    Args:
-        path: the file; an earlier one stays until the new one is whole.
-        text: its contents.
-
-    Raises:
-        OSError: it cannot be written; the error names the file.
-    """
-    part = path.with_name(path.name + ".part")
+def _asked(inputs, chapter, profile):
+    """The inputs of a chapter now; None where nobody asks, or they cannot be read."""
+    if inputs is None:
+        return None
     try:
-        part.write_text(text, encoding="utf-8")
-        os.replace(part, path)
-    except OSError as error:
-        # What is left of it would fill the disk.
-        part.unlink(missing_ok=True)
-        error.filename = str(path)
-        raise
+        return inputs(chapter, profile)
+    except (OSError, ValueError):
+        # What is wrong with them is told where they are used.
+        return None
 
 
 def _run_cells(chapter, folder, scratch, injected, progress):
@@ -136,9 +139,9 @@ def _run_cells(chapter, folder, scratch, injected, progress):
 
     source = scratch / "in.ipynb"
     target = scratch / "out.ipynb"
-    nbformat.write(notebook(chapter), source)
+    files.write_whole(source, nbformat.writes(notebook(chapter)))
     try:
-        with _rows_bar(scratch / "progress", progress):
+        with files.named(target), _rows_bar(scratch / "progress", progress):
             papermill.execute_notebook(
                 source,
                 target,
@@ -154,7 +157,7 @@ def _run_cells(chapter, folder, scratch, injected, progress):
         # RuntimeError: the kernel did not start, or died.
         failed = _failed_copy(chapter, folder)
         failed.parent.mkdir(exist_ok=True)
-        write_whole(failed, target.read_text(encoding="utf-8"))
+        files.write_whole(failed, target.read_text(encoding="utf-8"))
         why = _what_failed(nbformat.read(target, as_version=4), error)
         raise ChapterFailed(f"{chapter}, {why}; see {failed}") from None
     return nbformat.read(target, as_version=4)

@@ -3,11 +3,13 @@
 import json
 import platform
 import subprocess
-from importlib.metadata import version
+import tomllib
+from importlib.metadata import PackageNotFoundError, version
 
+from companion.engine import sources
 from companion.press import chapters
 
-LIBRARIES = ("kdlib", "torch", "numpy", "scipy", "distributed")
+LIBRARIES = ("torch", "numpy", "scipy", "distributed")
 
 
 def before_a_run(chapter, profile, values, changed):
@@ -23,7 +25,7 @@ def before_a_run(chapter, profile, values, changed):
         A dict of plain JSON values: ``chapter``, ``profile``, ``parameters``,
         ``changed``, ``device``, ``seeds``, ``versions`` and ``commit``.
     """
-    versions = {"python": platform.python_version()}
+    versions = {"python": platform.python_version(), "kdlib": own_version()}
     for name in LIBRARIES:
         versions[name] = version(name)
     record = {
@@ -37,6 +39,25 @@ def before_a_run(chapter, profile, values, changed):
         "commit": commit(),
     }
     return json.loads(json.dumps(record))
+
+
+def own_version():
+    """The version of these packages.
+
+    Returns:
+        What ``pyproject.toml`` beside them says, as the environment may know of another
+        checkout or of none; where they are installed, what the environment says;
+        ``unknown`` where neither knows them.
+    """
+    path = sources.package_folder("kdlib").parent / "pyproject.toml"
+    if path.is_file():
+        project = tomllib.loads(path.read_text(encoding="utf-8")).get("project", {})
+        if project.get("name") == "kdlib":
+            return project["version"]
+    try:
+        return version("kdlib")
+    except PackageNotFoundError:
+        return "unknown"
 
 
 def from_sweeps(path):
