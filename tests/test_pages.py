@@ -2,6 +2,7 @@
 
 import base64
 import copy
+import json
 import re
 import shutil
 
@@ -15,7 +16,16 @@ from nbformat.v4 import (
     new_raw_cell,
 )
 
-from companion.press import chapters, execution, origins, pages, site
+from companion.press import (
+    booksources,
+    chapters,
+    execution,
+    jupyterbook,
+    origins,
+    pages,
+    records,
+    site,
+)
 
 PARAMETERS = """:tags: [parameters]
 ratios = [1.0, 0.5]  # soft ratios; each in (0, 1]
@@ -80,6 +90,29 @@ def test_the_page_shows_one_card_a_head_line_and_a_drawer(executed):
     assert "remove-input" in page.cells[-2].metadata["tags"]
     assert "A line that falls from 3 to 1.\"" in page.cells[-2].outputs[0].data["text/html"]
     assert executed.cells[0].source.endswith("nowhere."), "the executed notebook itself stays as it is"
+
+
+def test_no_text_of_a_run_becomes_markup(executed):
+    """A cell, a table, a card of the machine and a parameter may be called anything: a page shows it as text."""
+    record, (*_, figure) = executed.metadata["kdlib"], executed.cells
+    record["device"] = "cuda <i card>"
+    record["data"] = {"name": "<i data>", "checksum": "<i sum>"}
+    record["parameters"]["seeds"] = "<i seeds>"
+    figure.source += '  # "</code></pre><i cell>"'
+    figure.outputs[0].metadata["text/html"]["kdlib"]["rows"] = {"<i rows>": "n\n1\n"}
+    page, _ = pages.dress(executed)
+    text = "\n".join(cell.source for cell in page.cells if cell.cell_type == "markdown")
+    assert "<i " not in text and text.count("</pre>") == 1
+    for name in ("card", "data", "sum", "seeds", "cell", "rows"):
+        assert f"&lt;i {name}&gt;" in text
+
+
+def test_where_a_run_was_is_no_difference_to_the_paper(executed, tmp_path):
+    (tmp_path / "01_toy.md").write_text("# Toy\n\n```{code-cell}\n" + PARAMETERS + 'device = "auto"  # where; one of auto, cuda\n```\n')
+    (tmp_path / "profiles" / "paper.yml").write_text("01_toy: {seeds: 20, device: cuda}\n")
+    executed.metadata["kdlib"]["parameters"]["device"] = "auto"
+    line = records.head_line(executed.metadata["kdlib"])
+    assert "Not at the paper's size: `seeds` 2 (the paper profile: 20)." in line
 
 
 def test_a_drawer_counts_rows_and_not_lines(executed):
@@ -167,17 +200,6 @@ def test_a_moving_figure_is_named_as_a_group_whose_parts_can_be_reached(executed
     page, problems = pages.dress(executed)
     assert problems == []
     assert 'role="group" aria-label="A line that falls from 3 to 1."' in page.cells[-2].outputs[0].data["text/html"]
-
-
-@pytest.mark.parametrize(("changed", "told"), [(["ratios"], True), (["ratios", "device"], True), (["device"], False), ([], False)])
-def test_typed_findings_are_those_of_the_default_settings_and_say_so_under_others(executed, changed, told):
-    executed.metadata["kdlib"]["changed"] = changed
-    page, _ = pages.dress(executed)
-    cell = next(cell for cell in page.cells if cell.metadata.get("mystnb", {}).get("figure"))
-    before = "At the default settings (this run changed ratios): "
-    assert cell.metadata["mystnb"]["figure"]["caption"] == before * told + FIGURE["figure"]["caption"]
-    label = re.search('aria-label="(.*?)"', cell.outputs[0].data["text/html"])[1]
-    assert label == before * told + FIGURE["image"]["alt"]
 
 
 def test_a_claim_not_recorded_or_recorded_twice_is_a_problem(executed, tmp_path):
@@ -294,13 +316,13 @@ def test_a_row_that_fails_in_a_real_chapter_is_told_on_its_page_and_stops_the_bu
     assert not (tmp_path / "html").exists()
 
 
-def test_a_build_takes_its_configuration_and_contents_from_inside_the_books_folder():
+def test_a_build_takes_its_configuration_and_contents_from_inside_the_books_folder(tmp_path, monkeypatch):
     config = {
         "title": "A book/ of words",
         "sphinx": {"config": {"html_static_path": ["book/_static"], "html_theme_options": {"announcement": "!", "kept": 2}}},
         "parse": {"enable": ["book/x", 3, None]},
     }
-    made = site.configuration(config)
+    made = booksources.configuration(config)
     assert made["title"] == "A book/ of words" and made["parse"] == {"enable": ["x", 3, None]}
     assert made["sphinx"]["config"] == {"html_static_path": ["_static"], "html_theme_options": {"kept": 2}}
     assert config["sphinx"]["config"]["html_static_path"] == ["book/_static"], "what was read stays as it is"
@@ -308,7 +330,63 @@ def test_a_build_takes_its_configuration_and_contents_from_inside_the_books_fold
         {"caption": "One", "chapters": [{"file": "book/01_a"}, {"file": "book/notes", "title": "Notes"}]},
         {"caption": "Two", "chapters": [{"file": "book/02_b"}]},
     ]
-    made = site.table_of_contents({"format": "jb-book", "root": "book/index", "parts": parts}, ["01_a"])
+    monkeypatch.setenv("KDLIB_BOOK", str(tmp_path / "book"))
+    (tmp_path / "_toc.yml").write_text(json.dumps({"format": "jb-book", "root": "book/index", "parts": parts}))
+    made = booksources.contents_of_a_book(["01_a"])
     kept = [{"file": "01_a"}, {"file": "notes", "title": "Notes"}]
     assert made == {"format": "jb-book", "root": "index", "parts": [{"caption": "One", "chapters": kept}]}
-    assert len(site.table_of_contents({"parts": parts}, [])["parts"]) == 1
+    assert len(booksources.contents_of_a_book([])["parts"]) == 1
+
+
+def test_a_chapters_own_page_stands_beside_the_pages_that_every_chapter_needs(executed, tmp_path):
+    assert booksources.contents_of_a_page("01_toy") == {"format": "jb-book", "root": "01_toy", "parts": []}
+    (tmp_path / "ledger.md").write_text("# Ledger\n")
+    (tmp_path / "api.md").write_text("# API\n")
+    made = booksources.contents_of_a_page("01_toy")
+    assert made == {"format": "jb-book", "root": "01_toy", "parts": [{"chapters": [{"file": "ledger"}]}]}
+
+
+def test_a_chapters_own_page_has_no_link_to_a_page_that_is_not_built(executed, tmp_path, monkeypatch):
+    """A link in a page built alone stays where its page and place are there; else its words stay."""
+    kept = [
+        '<a href="01_toy.html">x</a>', '<a href="ledger.html#chapter=01_toy">x</a>', '<a class="b" href="ledger.html">x</a>',
+        '<a href="#here">x</a>', '<a href="#">x</a>', '<a href="https://a.example/api.html">x</a>',
+        '<a download="api.html" href="data:text/csv;base64,YQ==">x</a>', '<link href="api.html">',
+    ]
+    cut = {
+        '<a href="api.html#kdlib.f"><code>f</code></a>': "<code>f</code>",
+        '<a class="b" href="02_other.html" title="c">two\nlines</a>': "two\nlines",
+        '<a class="b"\nhref="#02_other"><span>y</span></a>': "<span>y</span>",
+    }
+    source = tmp_path / "html-source"
+
+    def build(process, source, new, flags):
+        html = new / "_build" / "html"
+        html.mkdir(parents=True)
+        (html / "01_toy.html").write_text('<p id="here">' + "|".join([*kept, *cut, *kept]))
+        (html / "ledger.html").write_text("|".join(cut))
+        return html
+
+    monkeypatch.setattr(jupyterbook, "build", build)
+    monkeypatch.setattr(booksources, "gather", lambda executed, source, contents: ["a figure that is not complete"])
+    site.build_page(tmp_path, tmp_path / "html", "01_toy", process=None)
+    assert (tmp_path / "html" / "01_toy.html").read_text() == '<p id="here">' + "|".join([*kept, *cut.values(), *kept])
+    assert (tmp_path / "html" / "ledger.html").read_text() == "|".join(cut.values())
+    assert not source.exists() and not (tmp_path / "html-new").exists()
+
+
+@pytest.mark.parametrize("stops", [True, False])
+def test_jupyter_book_is_loaded_while_a_chapter_is_executed_and_ends_with_it(monkeypatch, stops):
+    """The process is at work before it is told what to build; told nothing, it ends."""
+    waiting = 'import sys; print("loaded", flush=True); sys.exit(len(sys.stdin.read()))'
+    monkeypatch.setattr(jupyterbook, "PROGRAM", waiting)
+    try:
+        with jupyterbook.started() as process:
+            assert process.stdout.readline() == "loaded\n"
+            if stops:
+                raise ArithmeticError("the chapter")
+            process.stdin.close()
+            assert process.wait(timeout=60) == 0
+    except ArithmeticError:
+        assert stops
+    assert process.returncode == (-9 if stops else 0)

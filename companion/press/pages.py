@@ -99,8 +99,7 @@ def _dressed_code(cell, record, code_cells):
     if not drawings and not figure:
         return [cell, *notes], problems
     problems += _incomplete(cell, drawings, record)
-    _say_whose_finding(figure, record)
-    _describe(drawings, _typed_for(record) + _alt(cell))
+    _describe(drawings, _alt(cell))
     name = figure.get("name", "figure")
     cell.metadata["tags"] = [*cell.metadata.get("tags", []), "remove-input"]
     cell.outputs = drawings
@@ -230,20 +229,6 @@ def _incomplete(cell, drawings, record):
 
 def _alt(cell):
     return cell.metadata.get("mystnb", {}).get("image", {}).get("alt") or ""
-
-
-def _say_whose_finding(figure, record):
-    """A caption is typed for the default settings, and says so under other ones."""
-    if figure.get("caption"):
-        figure["caption"] = _typed_for(record) + figure["caption"]
-
-
-def _typed_for(record):
-    """What stands before typed findings in a run with changed parameters."""
-    changed = [name for name in record["changed"] if name != "device"]
-    if not changed:
-        return ""
-    return f"At the default settings (this run changed {', '.join(changed)}): "
 
 
 def _describe(drawings, alt):
