@@ -1,11 +1,19 @@
 """A row's key follows names: what an edit of a file does to the rows of real chapters."""
 
+import copy
+import importlib.util
 import json
+import math
 import shutil
 import subprocess
 import sys
 import textwrap
 
+import numpy
+import pytest
+import torch
+
+from companion.engine import codekeys
 from companion.press import chapters
 
 ROOT = chapters.book().parent
@@ -81,3 +89,122 @@ def test_only_what_a_row_reaches_makes_it_stale(tmp_path):
         assert now == before, what
     for what, now in zip(HARMFUL, after[len(HARMLESS) :], strict=True):
         assert [name for name in before if now[name] == before[name]] == UNTOUCHED[what], what
+
+
+@pytest.fixture
+def key(tmp_path, monkeypatch):
+    """Returns the key of ``run`` of a module with a given text: each is a file of its own, and all have one name."""
+
+    def of(text):
+        path = tmp_path / str(len(list(tmp_path.iterdir()))) / "typed.py"
+        path.parent.mkdir()
+        path.write_text(text, encoding="utf-8")
+        spec = importlib.util.spec_from_file_location("typed", path)
+        module = importlib.util.module_from_spec(spec)
+        monkeypatch.setitem(sys.modules, "typed", module)
+        spec.loader.exec_module(module)
+        code = codekeys.code_of(module.run)
+        return codekeys.digest([code.digest, code.constants])
+
+    return of
+
+
+# What a module reads and does with a value, and where that value stands in it.
+READ = "\ndef run(seed):\n    return "
+WAYS = {
+    "a global": "A = {}" + READ + "A",
+    "a default": "A = {}\ndef run(seed, a=A):\n    return a",
+    "a default after others": "A = {}\ndef run(seed, b=0, a=A):\n    return a",
+    "a default of what is called": "A = {}\ndef f(a=A):\n    return a" + READ + "f()",
+    "a keyword's default": "A = {}\ndef run(seed, *, a=A):\n    return a",
+    "in a function inside": "A = {}\ndef run(seed):\n    def f():\n        return A\n    return f",
+    "in a function inside that": "A = {}\ndef run(seed):\n    def f():\n        return lambda: A\n    return f",
+    "of an enclosing function": "def make(a):\n    def run(seed):\n        return a\n    return run\nrun = make({})",
+    "in a method": "A = {}\nclass C:\n    def f(self):\n        return A" + READ + "C()",
+    "in a method of a base": "class B:\n    def f(self):\n        return {}\nclass C(B):\n    pass" + READ + "C()",
+    "in a base of a base": "class A:\n    a = {}\nclass B(A):\n    pass\nclass C(B):\n    pass" + READ + "C()",
+    "in a second base": "class A:\n    pass\nclass B:\n    a = {}\nclass C(A, B):\n    pass" + READ + "C()",
+    "in a property": "A = {}\nclass C:\n    @property\n    def f(self):\n        return A" + READ + "C()",
+    "in a class's method": "A = {}\nclass C:\n    @classmethod\n    def f(cls):\n        return A" + READ + "C.f()",
+    "in a static method": "A = {}\nclass C:\n    @staticmethod\n    def f():\n        return A" + READ + "C.f()",
+    "an attribute of a class": "A = {}\nclass C:\n    a = A" + READ + "C()",
+    "bound by a partial": "import functools\nf = functools.partial(print, {})" + READ + "f()",
+    "bound by name": "import functools\nf = functools.partial(print, end={})" + READ + "f()",
+    "of a bound method": "class C(list):\n    def f(self):\n        return self[0]\nf = C([{}]).f" + READ + "f()",
+    "of a builtin one": "f = [{}].count" + READ + "f(1)",
+    "what a decorator was told": (
+        "import functools\ndef told(a):\n    def around(f):\n        @functools.wraps(f)\n        def g():\n"
+        "            return f() + a\n        return g\n    return around\n@told({})\ndef f():\n    return 1" + READ + "f()"
+    ),
+    "in what a decorator has made": (
+        "import functools\nA = {}\ndef around(f):\n    @functools.wraps(f)\n    def g():\n        return f()\n    return g\n"
+        "@around\ndef f():\n    return A" + READ + "f()"
+    ),
+}
+
+
+@pytest.mark.parametrize("way", WAYS)
+def test_a_key_changes_with_a_value_whichever_way_the_run_comes_to_it(key, way):
+    one, again, other = (key(WAYS[way].format(value)) for value in ("10", "10", "11"))
+    assert one == again != other
+
+
+@pytest.mark.parametrize(
+    ("text", "other"),
+    [
+        ("A = {0, 8}" + READ + "A", "A = {8, 0}" + READ + "A"),  # both fall on one place of the table: the first is first
+        ("A = 1\nB = 2" + READ + "A", "A = 1\nB = 3" + READ + "A"),
+        ("A = 1" + READ + "A", '"""Text."""\nA = 1  # why\n\n\ndef f():\n    return A' + READ + '(\n        A)'),
+        ("class C:\n    a = 1" + READ + "C", 'class C:\n    """Text."""\n\n    a = 1' + READ + "C"),
+    ],
+)
+def test_a_key_stays_where_nothing_is_another_result(key, text, other):
+    assert key(text) == key(other)
+
+
+def typed(text):
+    """A function without a file, as one that was typed at a prompt."""
+    scope = {"__name__": "__main__", "math": math}
+    exec(text, scope)
+    return scope["run"]
+
+
+def test_functions_without_a_file_are_known_by_all_that_they_do():
+    texts = [
+        f"def run(seed, *, a=1, b=2):\n    return {text}"
+        for text in ("math.sin(a)", "math.cos(a)", "a - b", "b - a", "a - 1", "a - 2", "a in {1, 2}", "a in {1, 3}")
+    ]
+    texts += ["def run(seed, *, b=2, a=1):\n    return a - b"]  # the same steps on places that have other names
+    texts += [f"def run(seed):\n    def f():\n        return math.{name}(1)\n    return f" for name in ("sin", "cos")]
+    digests = [codekeys.code_of(typed(text)).digest for text in texts]
+    assert len(set(digests)) == len(texts)
+    assert digests == [codekeys.code_of(typed(text)).digest for text in texts]
+
+
+def arrays():
+    """Arrays and tensors whose bytes are all zero, of several types and shapes of two and four bytes by the element."""
+    for shape in ((2,), (1, 2), (2, 1), (4,)):
+        for dtype in ("bool", "int16", "int32", "float16", "float32", "int64", "float64", "complex64"):
+            yield numpy.zeros(shape, dtype)
+            yield torch.zeros(shape, dtype=getattr(torch, dtype))
+
+
+def networks():
+    """Networks that differ in one thing: a weight, what stands inside, or which part is trained."""
+    for rate in (0.25, 0.5):
+        for parts in ((), (1,), (0, 1)):
+            network = torch.nn.Sequential(torch.nn.Linear(2, 1), torch.nn.Dropout(rate))
+            for part in parts:
+                network[part].eval()
+            for weight in (0.0, 1.0):
+                with torch.no_grad():
+                    network[0].weight.fill_(weight)
+                    network[0].bias.fill_(1.0)
+                yield copy.deepcopy(network)
+
+
+@pytest.mark.parametrize("values", [arrays, networks])
+def test_values_have_one_description_exactly_where_they_are_equal(values):
+    described = [json.dumps(codekeys.describe(value, "value")) for value in values()]
+    assert len(set(described)) == len(described)
+    assert described == [json.dumps(codekeys.describe(copy.deepcopy(value), "value")) for value in values()]

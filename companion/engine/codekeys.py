@@ -206,12 +206,16 @@ class _Reach:
 
     def closure(self, value):
         """What a function holds of its maker; by type where it has no description."""
+        cells = getattr(value, "__closure__", None) or ()
+        held = [cell.cell_contents for cell in cells]
+        if _is_builtin_method(value):
+            held.append(value.__self__)
         described = []
-        for cell in getattr(value, "__closure__", None) or ():
+        for content in held:
             try:
-                described.append(self.value(cell.cell_contents, "closure"))
+                described.append(self.value(content, "closure"))
             except ValueError:
-                described.append(type(cell.cell_contents).__qualname__)
+                described.append(type(content).__qualname__)
         return described
 
     def value(self, value, name, owner=None):
@@ -220,7 +224,8 @@ class _Reach:
             return self.module(value.module)
         if isinstance(value, types.ModuleType):
             return ["module", value.__name__]
-        if isinstance(value, type) or (callable(value) and hasattr(value, "__name__")):
+        is_named = callable(value) and hasattr(value, "__name__")
+        if is_named and not _is_source_method(value):
             return self.code(value)
         described = self.plain(value, name)
         if owner is None:
@@ -259,6 +264,19 @@ class _Reach:
                 "it as a setting or in data"
             )
         return [kind, *described]
+
+
+def _is_source_method(value):
+    """Whether a value is a method of a value, and its source counts."""
+    return isinstance(value, types.MethodType) and sources.is_source(value.__module__)
+
+
+def _is_builtin_method(value):
+    """Whether a value is a method of a value and written in C, as ``[1].count``."""
+    if not isinstance(value, types.BuiltinMethodType):
+        return False
+    # A function of a module holds its module, or nothing.
+    return not isinstance(value.__self__, (type, types.ModuleType, types.NoneType))
 
 
 def _is_written(name, part):
