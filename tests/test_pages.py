@@ -330,6 +330,9 @@ def test_a_build_takes_its_configuration_and_contents_from_inside_the_books_fold
         {"caption": "One", "chapters": [{"file": "book/01_a"}, {"file": "book/notes", "title": "Notes"}]},
         {"caption": "Two", "chapters": [{"file": "book/02_b"}]},
     ]
+    (tmp_path / "book").mkdir()
+    for name in ("claims.yml", "01_a.md"):
+        (tmp_path / "book" / name).touch()
     monkeypatch.setenv("KDLIB_BOOK", str(tmp_path / "book"))
     (tmp_path / "_toc.yml").write_text(json.dumps({"format": "jb-book", "root": "book/index", "parts": parts}))
     made = booksources.contents_of_a_book(["01_a"])

@@ -25,10 +25,10 @@ def head_line(record):
         parts.append("1 seed" if seeds == 1 else f"{seeds} seeds")
     parts.append(_seconds(record, f"{record['seconds']:.0f}"))
     parts.append(f"commit `{record['commit'] or 'unknown'}`")
-    line = f"Run with: {', '.join(parts)}."
+    line = f"Run with: {markup.join(parts, ', ')}."
     others = _unlike_the_paper(record)
     if others:
-        line += f" Not at the paper's size: {'; '.join(others)}."
+        line += f" Not at the paper's size: {markup.join(others, '; ')}."
     return f"```{{div}} kd-head\n{line}\n```"
 
 
