@@ -146,6 +146,13 @@ def test_the_script_says_what_the_lock_lacks(pinned, noted, told):
     assert script.problems(FOUND, pinned, noted) == told
 
 
+def test_a_build_of_a_local_version_may_need_something_else():
+    name, asked = script.package({"name": "Torch", "version": "2.13.0+cpu", "requires_dist": ["filelock"]})
+    assert (name, asked) == ("torch==2.13.0", None)
+    assert script.package({"name": "x_y", "version": "1"}) == ("x-y==1", [])
+    assert script.problems({name: asked}, {"torch": "2.13.0"}, FOUND) == []
+
+
 def test_the_script_fails_where_pip_resolves_nothing(monkeypatch, capsys):
     monkeypatch.setattr(script.subprocess, "call", lambda *words, **more: 1)
     assert script.main([]) == 1
@@ -158,4 +165,5 @@ def test_the_script_notes_what_this_environment_has_not(monkeypatch, tmp_path):
     monkeypatch.setattr(script.subprocess, "check_output", lambda *words, **more: "torch numpy pip\n")
     script.NEEDS.write_text('{"yarl==1.2": ["idna"], "yarl==1.1": []}')
     script.write({"torch==2.13.0": ["triton"], "numpy==2.4.6": [], "triton==3.7.1": [], "aiohttp==3.1": []})
+    script.write({"torch==2.13.0": None})
     assert script.needs() == {"torch==2.13.0": ["triton"], "triton==3.7.1": [], "yarl==1.2": ["idna"]}

@@ -45,7 +45,8 @@ def resolved():
     """What pip would install into an empty environment, installing nothing.
 
     Returns:
-        Dict from ``name==version`` to the package's requirements.
+        Dict from ``name==version`` to the package's requirements; None for a build of
+        a local version (``2.13.0+cpu``), which may need something else.
 
     Raises:
         ChildProcessError: pip finds no versions that fit together.
@@ -57,13 +58,15 @@ def resolved():
         if subprocess.call([sys.executable, *words], cwd=ROOT):
             raise ChildProcessError("pip could not resolve the lock")
         installs = json.loads(report.read_text(encoding="utf-8"))["install"]
-    found = {}
-    for metadata in (one["metadata"] for one in installs):
-        public = metadata["version"].partition("+")[0]
-        if metadata["name"] != "kdlib":
-            package = f"{plain(metadata['name'])}=={public}"
-            found[package] = sorted(metadata.get("requires_dist", []))
-    return found
+    installs = [one for one in installs if one["metadata"]["name"] != "kdlib"]
+    return dict(package(one["metadata"]) for one in installs)
+
+
+def package(metadata):
+    """``name==version`` of a package, and its requirements as in :func:`resolved`."""
+    public, _, local = metadata["version"].partition("+")
+    asked = None if local else sorted(metadata.get("requires_dist", []))
+    return f"{plain(metadata['name'])}=={public}", asked
 
 
 def problems(found, pinned, noted):
@@ -79,11 +82,12 @@ def problems(found, pinned, noted):
     """
     locked = {f"{name}=={version}" for name, version in pinned.items()}
     lines = []
-    for package, asked in sorted(found.items()):
-        if package not in locked:
-            lines.append(f"{package} is not in constraints.txt")
-        elif noted.get(package, asked) != asked:
-            lines.append(f"{package} needs something else than needs.json says")
+    for name in sorted(found):
+        asked = found[name]
+        if name not in locked:
+            lines.append(f"{name} is not in constraints.txt")
+        elif asked is not None and noted.get(name, asked) != asked:
+            lines.append(f"{name} needs something else than needs.json says")
     return lines
 
 
@@ -93,10 +97,11 @@ def write(found):
     names = subprocess.check_output([python, "-c", INSTALLED], text=True).split()
     installed = {plain(name) for name in names} - {"torch"}
     locked = {f"{name}=={version}" for name, version in pins().items()}
+    public = {name: asked for name, asked in found.items() if asked is not None}
     noted = {}
-    for package, asked in (needs() | found).items():
-        if package in locked and package.partition("==")[0] not in installed:
-            noted[package] = asked
+    for name, asked in (needs() | public).items():
+        if name in locked and name.partition("==")[0] not in installed:
+            noted[name] = asked
     text = json.dumps(noted, indent=1, sort_keys=True) + "\n"
     NEEDS.write_text(text, encoding="utf-8")
 
