@@ -2,6 +2,7 @@
 
 import argparse
 import json
+import os
 import signal
 import sys
 import threading
@@ -31,11 +32,11 @@ def main(argv=None):
         The exit status: 0, or 1 after one clear line on standard error (2 for words
         that make no command).
     """
-    arguments = _parser().parse_args(argv)
-    if threading.current_thread() is threading.main_thread():
-        # A build that is ended ends what it has begun.
-        signal.signal(signal.SIGTERM, signal.default_int_handler)
     try:
+        arguments = _parsed(argv)
+        if threading.current_thread() is threading.main_thread():
+            # A build that is ended ends what it has begun.
+            signal.signal(signal.SIGTERM, signal.default_int_handler)
         variables.check()
         chapters.check_profile(getattr(arguments, "profile", chapters.DEFAULT_PROFILE))
         if arguments.needs_extra:
@@ -78,24 +79,26 @@ def _run_alone(chapter, out, values, arguments):
     import nbformat
 
     from companion import claims
-    from companion.press import execution, records, site
+    from companion.press import execution, jupyterbook, records, site
 
-    path = execution.execute(
-        chapter,
-        out,
-        profile=arguments.profile,
-        values=values,
-        progress=not arguments.quiet,
-    )
-    executed = nbformat.read(path, as_version=4)
-    _write_json(out / "provenance.json", executed.metadata["kdlib"])
-    _write_json(out / "verdicts.json", claims.collect(executed))
-    site.build(out, out / "html", chapter_names=[chapter], strict=False)
+    # Jupyter Book is loaded while the chapter is executed.
+    with jupyterbook.started() as process:
+        path = execution.execute(
+            chapter,
+            out,
+            profile=arguments.profile,
+            values=values,
+            progress=not arguments.quiet,
+        )
+        executed = nbformat.read(path, as_version=4)
+        _write_json(out / "provenance.json", executed.metadata["kdlib"])
+        _write_json(out / "verdicts.json", claims.collect(executed))
+        site.build_page(out, out / "html", chapter, process)
     for line in records.lost_lines(executed.metadata["kdlib"]):
         _say(line)
     pages = [path.name, f"html/{chapter}.html", "provenance.json", "verdicts.json"]
     for name in pages:
-        print(out / name)
+        _print(out / name)
 
 
 def list_chapters(arguments):
@@ -105,13 +108,13 @@ def list_chapters(arguments):
         arguments: the words of the command line.
     """
     for name in chapters.names():
-        print(name)
+        _print(name)
         for parameter in chapters.parameters(name).values():
             default = parameter.default
             if isinstance(default, list):
                 default = ",".join(map(str, default))
             comment = "; ".join([parameter.meaning, *parameter.rules])
-            print(f"  {parameter.name} = {default}  # {comment}")
+            _print(f"  {parameter.name} = {default}  # {comment}")
 
 
 def report_claims(arguments):
@@ -126,9 +129,9 @@ def report_claims(arguments):
     from companion import claims
 
     text, status = claims.report(arguments.profile, arguments.strict)
-    print(text)
+    _print(text)
     if arguments.accept:
-        print(f"accepted as the baseline: {claims.write_baseline(arguments.profile)}")
+        _print(f"accepted as the baseline: {claims.write_baseline(arguments.profile)}")
     return status
 
 
@@ -156,14 +159,14 @@ def run_trials(arguments):
     chosen = arguments.names or [name for name in known if name not in kept]
     status = 0
     for name in chosen:
-        print(f"trial {name}", flush=True)
+        _print(f"trial {name}")
         try:
             trials.record_trial(name, BUILD / "trials" / name)
         except chapters.Failed as error:
             # The others are run all the same.
             status = _say(error)
     count = f"{len(trials.recorded())} of {len(known)} trials"
-    print(f"{count} are recorded in {trials.path()}")
+    _print(f"{count} are recorded in {trials.path()}")
     return status
 
 
@@ -175,12 +178,12 @@ def write_figure(arguments):
     """
     import nbformat
 
-    from companion.press import site
+    from companion.press import figurefile
 
     name = chapters.find(arguments.chapter)
     path = BUILD / arguments.profile / "book" / f"{name}.ipynb"
     executed = nbformat.read(path, as_version=4)
-    svg = site.standalone_figure(executed, arguments.name)
+    svg = figurefile.standalone_figure(executed, arguments.name)
     Path(arguments.file).write_text(svg, encoding="utf-8")
 
 
@@ -219,7 +222,7 @@ def execute_chapter(arguments):
     path = execution.execute(
         chapter, folder, profile=arguments.profile, inputs=chapter_keys.inputs
     )
-    print(f"executed {path}", flush=True)
+    _print(f"executed {path}")
 
 
 def build_pages(arguments):
@@ -234,7 +237,16 @@ def build_pages(arguments):
     # A build holds the profile's own lock, and this is one of its steps.
     with locks.held(folder / "html.lock"):
         site.build(folder / "book", folder / "html", chapter_names=chapters.names())
-    print(f"built {folder / 'html' / 'index.html'}")
+    _print(f"built {folder / 'html' / 'index.html'}")
+
+
+def _parsed(argv):
+    """The words of the command line by name."""
+    try:
+        return _parser().parse_args(argv)
+    finally:
+        # The reader of a help text may be gone too.
+        _print("", end="")
 
 
 def _parser():
@@ -313,6 +325,19 @@ def _write_json(path, value):
     from companion.press import files
 
     files.write_whole(path, json.dumps(value, indent=2) + "\n")
+
+
+def _print(text, end="\n"):
+    """Write a line. A reader that is gone, as behind ``| head``, is no error."""
+    try:
+        print(text, end=end, flush=True)
+    except OSError as error:
+        # What Python would still write, at the latest when it ends, goes nowhere.
+        nowhere = os.open(os.devnull, os.O_WRONLY)
+        os.dup2(nowhere, sys.stdout.fileno())
+        if not isinstance(error, BrokenPipeError):
+            error.filename = "standard output"
+            raise
 
 
 def _say(error):
