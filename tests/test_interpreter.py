@@ -3,6 +3,7 @@
 import json
 import os
 import sys
+import types
 from importlib.metadata import PackageNotFoundError
 from pathlib import Path
 
@@ -118,11 +119,27 @@ def test_the_path_has_these_packages_first_and_the_others_once(before, tmp_path,
     assert set(rest) == {str(tmp_path / folder) for folder in before.split(":") if folder} - {str(ROOT)}
 
 
-def test_installed_packages_stay_behind_the_standard_library(monkeypatch):
-    installed = sorted(sources.INSTALLED)[0]
-    monkeypatch.setattr(sources, "package_folder", lambda package: installed / package)
+@pytest.mark.parametrize("folder", ["/usr/lib/python3/dist-packages", "/a/lib/python3.12/site-packages", str(Path(pytest.__file__).parent.parent)])
+def test_installed_packages_stay_behind_the_standard_library(folder, monkeypatch):
+    monkeypatch.setattr(sources, "package_folder", lambda package: Path(folder, package))
     monkeypatch.setenv("PYTHONPATH", "/a")
     assert interpreter.python_path() == "/a"
+
+
+@pytest.mark.parametrize(
+    ("file", "is_source"),
+    [
+        (pytest.__file__, False),
+        ("/usr/lib/python3/dist-packages/torch/__init__.py", False),
+        ("/opt/conda/lib/python3.12/site-packages/torch/nn/functional.py", False),
+        ("/home/me/lib/site.py", True),
+        ("/home/me/packages/mine.py", True),
+    ],
+)
+def test_what_an_environment_has_from_another_one_is_installed_too(file, is_source, monkeypatch):
+    """As torch of a CUDA image is in an environment with the system's packages."""
+    monkeypatch.setitem(sys.modules, "planted", types.SimpleNamespace(__file__=file))
+    assert sources.is_source("planted") == is_source
 
 
 @pytest.mark.parametrize(

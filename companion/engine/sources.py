@@ -22,6 +22,8 @@ DEFINITIONS = (ast.ClassDef, ast.FunctionDef, ast.AsyncFunctionDef)
 NO_MEANING = {"ctx", "kind", "type_comment", "type_ignores"}
 PATHS = ("stdlib", "platstdlib", "purelib", "platlib")
 INSTALLED = {Path(sysconfig.get_path(kind)).resolve() for kind in PATHS}
+# Names of folders of packages: an environment may see those of another one too.
+PACKAGE_FOLDERS = {"site-packages", "dist-packages"}
 # A file that has changed since may not be what this process has imported.
 STARTED = time.time_ns() - 5 * 10**9
 
@@ -45,7 +47,9 @@ def is_source(module):
     file = getattr(sys.modules.get(module), "__file__", None)
     if file is None or not file.endswith(".py"):
         return False
-    return INSTALLED.isdisjoint(Path(file).resolve().parents)
+    folders = Path(file).resolve().parents
+    names = {folder.name for folder in folders}
+    return INSTALLED.isdisjoint(folders) and PACKAGE_FOLDERS.isdisjoint(names)
 
 
 def syntax(node):

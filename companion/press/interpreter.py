@@ -33,7 +33,7 @@ def python_path():
     folders = []
     for package in sources.OURS:
         folder = sources.package_folder(package).resolve().parent
-        if folder not in sources.INSTALLED:
+        if folder.name not in sources.PACKAGE_FOLDERS:
             folders.append(str(folder))
     for folder in os.environ.get("PYTHONPATH", "").split(os.pathsep):
         if folder:
