@@ -1,6 +1,7 @@
 """What a function reads beside its arguments, by name, from its compiled form."""
 
 import dis
+import functools
 import importlib
 import importlib.util
 import types
@@ -96,14 +97,17 @@ def _refuse_value_of_notebook(function, name, value):
         )
 
 
+@functools.lru_cache(maxsize=4096)
 def _globals(code):
     """The globals that a code object reads, each with the attributes taken at once."""
+    found = []
     steps = list(dis.get_instructions(code))
     for place, step in enumerate(steps):
         if step.opname in ("LOAD_GLOBAL", "LOAD_NAME"):
-            yield step.argval, _attributes(steps[place + 1 :])
+            found.append((step.argval, _attributes(steps[place + 1 :])))
     for inner in _inner(code):
-        yield from _globals(inner)
+        found += _globals(inner)
+    return found
 
 
 def _attributes(steps):
@@ -131,7 +135,9 @@ def _imports(function):
             yield module, attribute
 
 
+@functools.lru_cache(maxsize=4096)
 def _import_statements(code):
+    """The imports of a code object, and of the functions inside it."""
     level = 0
     statements = []
     for step in dis.get_instructions(code):
@@ -143,9 +149,9 @@ def _import_statements(code):
             statements.append(ImportStatement(step.argval, level, []))
         elif step.opname == "IMPORT_FROM":
             statements[-1].names.append(step.argval)
-    yield from statements
     for inner in _inner(code):
-        yield from _import_statements(inner)
+        statements += _import_statements(inner)
+    return statements
 
 
 def _inner(code):

@@ -47,9 +47,14 @@ def is_source(module):
     file = getattr(sys.modules.get(module), "__file__", None)
     if file is None or not file.endswith(".py"):
         return False
+    return not _is_installed(file)
+
+
+@functools.lru_cache(maxsize=4096)
+def _is_installed(file):
     folders = Path(file).resolve().parents
     names = {folder.name for folder in folders}
-    return INSTALLED.isdisjoint(folders) and PACKAGE_FOLDERS.isdisjoint(names)
+    return not (INSTALLED.isdisjoint(folders) and PACKAGE_FOLDERS.isdisjoint(names))
 
 
 def syntax(node):
@@ -96,6 +101,12 @@ def source(definition):
     if is_read and not is_ours(definition.__module__):
         if not _is_unchanged(definition.__code__, node):
             return _compiled(definition.__code__)
+    return _syntax_of(node)
+
+
+@functools.lru_cache(maxsize=4096)
+def _syntax_of(node):
+    """The syntax of a tree, once for each: those of a file are kept with it."""
     return syntax(node)
 
 
