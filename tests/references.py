@@ -1,6 +1,7 @@
 """Slow, obvious twins of kdlib's clever functions: read them to see what a function means, never to run it fast."""
 
 import math
+import statistics
 
 import mpmath
 import torch
@@ -280,3 +281,21 @@ def margin(inputs, labels, directions):
     found = minimize(mean_norm, [1 / n] * n, bounds=[(0, 1)] * n, constraints={"type": "eq", "fun": lambda q: q.sum() - 1},
                      options={"ftol": 1e-12, "maxiter": 500})
     return found.fun
+
+
+def margin_interval(inputs, labels, q, directions, confidence):
+    """The interval for a margin by its formula, a direction and an input at a time."""
+    n, M = len(inputs), len(directions)
+    active = [[(z @ x).item() > 0 for x in inputs] for z in directions]
+    pulls = [sum(q[i] * labels[i] * inputs[i] * on[i] for i in range(n)) for on in active]
+    norms = [g.norm().item() for g in pulls]
+    softening = 0.005 * statistics.fmean(norms)
+    fields = [g / math.sqrt(norm**2 + softening**2) for g, norm in zip(pulls, norms)]
+    tail = (1 - confidence) / 2
+    ends = []
+    for i in range(n):
+        gains = [(labels[i] * (v @ inputs[i])).item() * on[i] for v, on in zip(fields, active)]
+        quantile = statistics.NormalDist().inv_cdf(1 - tail / n)
+        ends.append(statistics.fmean(gains) - quantile * statistics.pstdev(gains) / math.sqrt(M))
+    high = statistics.fmean(norms) + statistics.NormalDist().inv_cdf(1 - tail) * statistics.pstdev(norms) / math.sqrt(M)
+    return min(ends), high

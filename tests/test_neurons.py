@@ -1,4 +1,4 @@
-"""Two-layer networks: stacked training against its slow twin, the margin against closed forms, what the theorems ask for."""
+"""Two-layer networks: stacked training against its slow twin, the theory's teacher, what the theorems ask for."""
 
 import math
 
@@ -7,8 +7,7 @@ import pytest
 import torch
 
 import references
-from kdlib import metrics, models, training
-from kdlib.metrics import margins
+from kdlib import models, training
 from kdlib.papers.mandal import descent, digits, tasks, theorems
 from kdlib.training import projected
 
@@ -57,6 +56,7 @@ def test_a_stack_of_networks_goes_the_way_of_each_alone(n, monkeypatch):
 
 def test_condensed_networks_train_like_the_whole_ones():
     x, _ = tasks.arcs(4, 2, 1.3)
+    x = x * torch.linspace(0.5, 1.5, 8).double()[:, None]  # the longer an input, the more neurons can switch it
     p, runs = torch.rand(8, generator=seeded(2), dtype=torch.float64), []
     for way in (list, lambda nets: models.condense(nets, x, 1.0)):
         nets, seen = way([network(3000, seed, inputs=2) for seed in (1, 2)]), []
@@ -66,45 +66,6 @@ def test_condensed_networks_train_like_the_whole_ones():
         rows = len(nets[0].signs)
     assert rows < 600 and runs[0].abs().max() > 0.1
     assert torch.allclose(*runs, rtol=1e-9, atol=1e-11)
-
-
-@pytest.mark.parametrize("sectors,points,gap", [(2, 1, math.pi), (4, 2, 1.0), (2, 5, 0.3)])
-def test_the_margin_encloses_the_slow_twin_and_its_interval_the_exact_value(sectors, points, gap):
-    x, y = tasks.arcs(sectors, points, gap)
-    z = torch.randn(2000, 2, generator=seeded(3), dtype=torch.float64)
-    found = metrics.margin(x, y, z, fresh=torch.randn(20000, 2, generator=seeded(4), dtype=torch.float64), tolerance=1e-5)
-    slow = references.margin(x, y, z)
-    assert found.lower <= slow * (1 + 1e-6) and slow <= found.upper * (1 + 1e-4)  # scipy stops a little above
-    assert found.upper - found.lower <= 1e-5 * found.upper
-    exact = descent.infinite_teacher(x, y).gamma
-    assert found.low < exact < found.high < 1.1 * exact
-
-
-def test_margins_in_closed_form():
-    opposite = tasks.arcs(2, 1, math.pi)
-    assert descent.infinite_teacher(*opposite).gamma == pytest.approx(0.5, rel=1e-6)
-    one = torch.tensor([[0.6, 0.8]]).double(), torch.ones(1).double()
-    assert descent.infinite_teacher(*one).gamma == pytest.approx(0.5, rel=1e-6)
-    x, y = tasks.arcs(6, 3, 0.5)  # sin 3 theta: no odd harmonic above the first
-    assert descent.infinite_teacher(x, y).gamma == 0 and metrics.margin(x, y, *margins.directions_and_arcs(x)[:1]).upper < 1e-3
-    twice = [descent.infinite_teacher(*tasks.arcs(4, 8, gap)).gamma for gap in (0.2, 0.1)]
-    assert twice[0] / twice[1] == pytest.approx(2, rel=0.03)
-
-
-def test_symmetric_data_have_kinks_and_a_margin_all_the_same():
-    z = torch.randn(2, 5000, 4, generator=seeded(5), dtype=torch.float64)
-    found = metrics.margin(*tasks.noisy_xor(4), z[0], fresh=z[1])
-    assert 0.99 * found.upper <= found.lower and found.low > 0.8 * found.upper > 1 / (60 * 4)
-
-
-def test_arcs_weigh_the_circle_as_many_directions_do():
-    x = torch.cat([sphere(5, 2), -sphere(1, 2)])  # a point and its opposite share their line
-    directions, measure = margins.directions_and_arcs(x)
-    assert measure.sum() == pytest.approx(1) and len(measure) == 10
-    z = torch.randn(200000, 2, generator=seeded(), dtype=torch.float64)
-    share = (z @ x.T > 0).double().T @ (z @ x.T > 0).double() / len(z)
-    gates = (directions @ x.T > 0).double()
-    assert torch.allclose((gates.T * measure) @ gates, share, atol=5e-3)
 
 
 def test_the_infinite_teacher_separates_with_the_margin_and_wide_networks_reach_it():
@@ -119,6 +80,17 @@ def test_the_infinite_teacher_separates_with_the_margin_and_wide_networks_reach_
     assert away[0] < math.sqrt(2 * math.log(16 / 0.05) / 100)
 
 
+def test_the_distance_to_the_infinite_teacher_is_the_largest_over_the_inputs_neuron_by_neuron():
+    task = dict(sectors=4, points=2, gap=1.3)
+    (x, y), teacher = tasks.arcs(**task), descent.infinite_teacher(*tasks.arcs(**task))
+    outputs = torch.zeros(8, dtype=torch.float64)
+    for w in network(6, 5, inputs=2).start:
+        pull = sum((q * label * one for q, label, one in zip(teacher.convex_weights, y, x) if w @ one > 0), torch.zeros(2))
+        outputs += torch.stack([(w @ one > 0) * (pull @ one) / pull.norm() / 6 for one in x])
+    (row,) = descent.distance_to_infinite_teacher([5], width=6, **task)
+    assert row["distance"] == pytest.approx((outputs - teacher.logits).abs().max().item(), rel=1e-9)
+
+
 def test_what_the_theorems_ask_for():
     soft = theorems.soft_risk_demand(0.1, n=8)
     assert soft[1:] == (0.1 / 3, 900, 1.0)
@@ -128,6 +100,12 @@ def test_what_the_theorems_ask_for():
     assert right.steps == pytest.approx(1024 * printed.steps, rel=1e-3)
     hard = [theorems.hard_risk_demand(0.2, gamma, n=8) for gamma in (0.1, 0.2)]
     assert hard[0].width / hard[1].width == pytest.approx(16, rel=1e-4) and hard[0].radius == 2 * hard[1].radius
+    lam = math.log(2 / (0.2 * math.log(2)))
+    assert hard[1].radius == pytest.approx(2 * lam / 0.2) and hard[1].step == 1.0
+    spread = 2 * math.sqrt(2 / math.pi) * lam + 3 * math.sqrt(math.log(160))
+    assert hard[1].width == pytest.approx(16 / 0.2**4 * spread**2, rel=1e-5)
+    short = theorems.hard_risk_demand(0.2, 0.2, n=8, least_norm=0.5)
+    assert short.width == pytest.approx(16 / 0.2**4 * (spread + 2 * math.sqrt(2 / math.pi) * lam) ** 2, rel=1e-5)
     assert hard[0].steps == math.ceil(8 * (0.05 * hard[0].radius) ** 2 / (0.01 * math.log(2) * 0.2))
 
 
@@ -150,6 +128,17 @@ def test_the_least_width_is_the_first_from_which_all_reach():
     reached = pandas.Series([True, True, True, True, False, True, True, True, False])
     found = descent.least_widths(rows, reached).loc[("soft", 0.1)]
     assert found[0] == 2 and found[1] == 8 and math.isnan(found[2])
+
+
+@pytest.mark.parametrize("sectors, points, gap", [(2, 2, 0.3), (4, 5, 0.9), (6, 3, math.pi / 3)])
+def test_arcs_are_what_they_say(sectors, points, gap):
+    x, y = tasks.arcs(sectors, points, gap)
+    torch.testing.assert_close(x.norm(dim=1), torch.ones(sectors * points).double(), rtol=1e-12, atol=0)
+    assert torch.equal(y.view(sectors, points), torch.tensor([1.0, -1.0]).double().repeat(sectors // 2)[:, None].expand(-1, points))
+    turns = torch.atan2(x[:, 1], x[:, 0]).diff()
+    steps = torch.full((sectors * points,), (2 * math.pi / sectors - gap) / (points - 1), dtype=torch.float64)
+    steps[points - 1 :: points] = gap  # from the last point of an arc to the first of the next
+    assert torch.remainder(turns - steps[:-1] + 1, 2 * math.pi).sub(1).abs().max() < 1e-12
 
 
 def test_noisy_xor_is_what_it_says():
@@ -203,6 +192,15 @@ def test_a_teacher_learns_from_its_own_number_of_images_and_teaches_all_students
     assert few.shape == many.shape == (30,) and not torch.allclose(few, many)
 
 
+def test_a_teacher_passes_through_its_images_as_often_as_asked(monkeypatch):
+    asked = []
+    monkeypatch.setattr(training, "fit", lambda *_, steps, batch_size, **__: asked.append(steps * batch_size))
+    options = dict(subset="all", width=8, learning_rate=10.0, device="cpu", data=few_digits())
+    for n, epochs in ((1000, 3), (256, 1), (20, 1)):
+        digits.teacher_logits(0, n=n, epochs=epochs, **options)
+    assert asked == [23 * 128, 2 * 128, 128]  # whole batches, at least one
+
+
 @pytest.mark.parametrize(("call", "told"), [
     (lambda: models.TwoLayerReLU(3, 5, generator=seeded()), "even and at least 2, got 3 and 5"),
     (lambda: models.TwoLayerReLU(3, 1, generator=seeded(), symmetric=False), "width at least 2, got 3 and 1"),
@@ -212,9 +210,6 @@ def test_a_teacher_learns_from_its_own_number_of_images_and_teaches_all_students
      "must be probabilities of shape"),
     (lambda: training.projected_gradient_descent([network(4)], sphere(3, 5), torch.zeros(3), step=0.0, radius=1.0, steps=1),
      "step and radius must be > 0"),
-    (lambda: metrics.margin(sphere(3, 5), torch.zeros(3), sphere(4, 5)), "labels must be -1 or 1, got 0.0"),
-    (lambda: metrics.margin(sphere(3, 5), torch.ones(3), sphere(4, 4)), r"must be \(n, d\), \(n,\) and \(M, d\)"),
-    (lambda: margins.directions_and_arcs(sphere(3, 3)), r"shape \(n, 2\), got \(3, 3\)"),
     (lambda: tasks.arcs(3, 1, 0.1), "sectors must be even"),
     (lambda: tasks.arcs(4, 1, 2.0), r"gap in \(0, 2 pi / sectors\], got 4, 1 and 2.0"),
     (lambda: tasks.noisy_xor(2), "at least 3, got 2"),
