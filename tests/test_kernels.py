@@ -244,6 +244,30 @@ def test_duplicates_are_named(first, second, factor, sigma_b):
         assert torch.equal(gram, before)
 
 
+@pytest.mark.parametrize("dtype", [torch.float32, torch.float64])
+@pytest.mark.parametrize("n", [4, 400])
+def test_a_pivot_below_ten_roundings_times_the_root_of_n_is_none(n, dtype):
+    limit = 10 * n**0.5 * torch.finfo(dtype).eps
+    sizes = torch.logspace(-3, 3, n, dtype=dtype)
+    for times in (3, 1 / 3):
+        gram = torch.eye(n, dtype=dtype)
+        gram[-1, -2] = gram[-2, -1] = (1 - times * limit) ** 0.5  # the last pivot is times * limit, to one eps
+        gram *= (sizes[:, None] * sizes).sqrt()  # and of each input's own size
+        if times > 1:
+            assert kernels.cholesky(gram)[-1, -1].item() ** 2 == pytest.approx(1000 * times * limit, rel=0.1)
+        else:
+            with pytest.raises(ValueError, match=f"duplicates {n - 2} and {n - 1} "):
+                kernels.cholesky(gram)
+
+
+def test_no_jitter_of_a_hundredth_or_more_is_tried():
+    gram = torch.eye(100)
+    gram[:3, :3] = torch.eye(3) - 0.5025 * (1 - torch.eye(3))  # the least eigenvalue is -.005
+    # 1000 roundings, .0119 at this size and in float32, would make it positive; 100 do not
+    with pytest.raises(ValueError, match="not positive at input 2, with a jitter of 1.2e-03 too"):
+        kernels.cholesky(gram)
+
+
 def test_many_duplicates_are_counted_and_opposite_or_close_inputs_are_none():
     x = draw(10, 3)
     with pytest.raises(ValueError, match="0 and 5, 0 and 10, .* and 8 more pairs"):  # four threes, one pair
@@ -329,6 +353,7 @@ def test_two_sets_of_inputs_must_be_alike(x2):
     (nn.Linear(3, 2), r"one output per input, got shape \(1, 2\)"),
     (nn.Linear(3, 1).requires_grad_(False), "a parameter that requires a gradient, got none"),
     (nn.Sequential(nn.Linear(3, 1), nn.Dropout(0.5)), "eval mode, got batch normalisation or dropout"),
+    (nn.Sequential(nn.Linear(3, 1), nn.BatchNorm1d(1)), "eval mode, got batch normalisation or dropout"),
 ])
 def test_the_empirical_kernel_refuses(model, message):
     with pytest.raises(ValueError, match=message):
