@@ -96,6 +96,31 @@ def test_angles_to_the_oracle_are_those_of_feature_space():
         torch.testing.assert_close(row, references.acute_angle(x, oracle - zero), rtol=1e-9, atol=1e-9)
 
 
+def test_the_angle_to_the_oracle_is_acute_at_every_size_wherever_the_student_points():
+    away = 0
+    for seed in range(5):
+        phi, start, teacher, _ = problem(seed=seed)
+        student = linearized.LinearizedStudent(phi @ phi.T)
+        targets = teacher - 3 * start  # with few samples the student less zero points away from the oracle less zero
+        oracle, zero = references.weight_change(phi, targets), references.weight_change(phi, -start)
+        angles = student.oracle_angles(targets, -start)
+        for n in range(1, 30):
+            change = references.weight_change(phi[:n], targets[:n]) - zero
+            away += bool((oracle - zero) @ change < 0)
+            torch.testing.assert_close(angles[n - 1], references.acute_angle(oracle - zero, change), rtol=1e-8, atol=0)
+    assert away > 20
+
+
+@pytest.mark.parametrize("excess", [1e-12, 1e-7, 1e-5, 1e-3])
+def test_a_cosine_may_be_above_one_by_rounding_alone(excess):
+    ones = torch.ones(3, dtype=torch.float64)
+    if excess < 1e-6:
+        assert metrics.feature_angles(ones, 1 - excess, ones).tolist() == [0, 0, 0]
+    else:
+        with pytest.raises(ValueError, match="each cosine at most 1, got 1.0"):
+            metrics.feature_angles(ones, 1 - excess, ones)
+
+
 def test_theorem_1_holds_in_every_run_on_the_points_it_is_about():
     bounds = []
     for seed in range(40):  # features of falling size, as a kernel's are, and logits that lie in them

@@ -87,6 +87,17 @@ def test_a_curve_is_at_no_distance_from_itself():
     assert found["floor"] == pytest.approx(((table["first"] / table["second"]).map(math.log) ** 2).mean() ** 0.5, rel=1e-9)
 
 
+def test_the_distance_takes_every_published_point_on_the_curve_and_none_beyond_it():
+    sizes = inefficiency.authors_sizes(10, 80)
+    norms = torch.rand(4, len(sizes), generator=generator()).double().cumsum(1)
+    table = inefficiency.table(norms, sizes)
+    n, heights = table["n"].tolist(), table["I"].tolist()
+    on_the_curve = [[0.9995 * n[0], math.e * heights[0]], [n[3], math.e**2 * heights[3]], [1.0005 * n[-1], math.e**3 * heights[-1]]]
+    beyond = [[0.99 * n[0], 1e9], [1.01 * n[-1], 1e9]]
+    found = inefficiency.distance(norms, sizes, on_the_curve + beyond)
+    assert found["distance"] == pytest.approx(((1 + 4 + 9) / 3) ** 0.5, rel=1e-9)
+
+
 @pytest.mark.parametrize(
     "call, rule",
     [
