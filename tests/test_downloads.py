@@ -6,6 +6,7 @@ import hashlib
 import http.server
 import io
 import os
+import re
 import shutil
 import signal
 import subprocess
@@ -13,6 +14,7 @@ import sys
 import tarfile
 import threading
 import time
+import types
 from pathlib import Path
 
 import numpy as np
@@ -116,8 +118,45 @@ def test_a_bad_mirror_is_named_and_the_next_one_used(server, tmp_path, capsys, h
     fetch([server.source(how), server.source("right")], tmp_path)
     assert (tmp_path / "file").read_bytes() == BODY and os.listdir(tmp_path) == ["file"]
     assert f"/{how}/file: {BAD[how]}" in capsys.readouterr().err
+    assert [asked[0] for asked in server.asked] == [how, "right"]  # each once: no piece was there to blame
     if how in ("cut", "hang"):
         assert server.asked[-1] == ("right", "file", "bytes=150000-")
+
+
+class Drip:
+    """A body of which each second brings as many bytes as a list says, on a clock of its own."""
+
+    def __init__(self, blocks):
+        self.blocks, self.now = list(blocks), 0.0
+
+    def monotonic(self):
+        return self.now
+
+    def read1(self, most, decode_content):
+        self.now += 1.0
+        return bytes(self.blocks.pop(0)) if self.blocks else b""
+
+    read = read1
+
+
+@pytest.mark.parametrize("slow", [1, 3900, 4300])
+@pytest.mark.parametrize("fast", [0, 20])
+def test_a_source_is_left_when_it_brings_fewer_than_4096_bytes_a_second(tmp_path, monkeypatch, slow, fast):
+    body = Drip([60_000] * fast + [slow] * 20)
+    monkeypatch.setattr(downloads, "time", types.SimpleNamespace(monotonic=body.monotonic))
+    part, total = tmp_path / "file.part", sum(body.blocks)
+
+    def append():
+        downloads._append(body, part, skip=0, size=total, timeout=5)
+
+    if slow < 4096:
+        with pytest.raises(ConnectionError, match=r"stalled at ([\d,]+) bytes a second") as told:
+            append()
+        rate = int(re.search("at (.*) bytes", str(told.value))[1].replace(",", ""))
+        assert slow <= rate < 4096 and part.stat().st_size < total
+    else:
+        append()
+        assert part.stat().st_size == total
 
 
 def test_a_host_that_is_not_there_is_named(server, tmp_path, capsys):
@@ -317,6 +356,19 @@ def test_too_little_space_is_said_before_anything_is_asked(server, offered, monk
     monkeypatch.setattr(downloads, "UNPACKED", {"cifar10": 10**18})
     assert downloads.main(["cifar10"]) == 1 and not server.asked
     assert "not enough disk space" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("lacking", [0, 1])
+def test_what_has_arrived_needs_no_room_again(server, offered, monkeypatch, lacking):
+    url, size, checksum = server.source("right", "cifar-10-binary.tar.gz")
+    waiting = offered / "cifar10.partial"
+    waiting.mkdir(parents=True)
+    part = waiting / f"{Path(url).name}.{checksum[-8:]}.part"
+    part.write_bytes(server.bodies[Path(url).name][:1000])
+    monkeypatch.setattr(downloads, "UNPACKED", {"cifar10": 500})
+    monkeypatch.setattr(shutil, "disk_usage", lambda _: types.SimpleNamespace(free=size + 500 - 1000 - lacking))
+    assert downloads.main(["cifar10"]) == lacking
+    assert bool(server.asked) != lacking
 
 
 @pytest.mark.skipif(not os.path.exists("/dev/full"), reason="needs the always-full device of Linux")
