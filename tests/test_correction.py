@@ -18,6 +18,10 @@ def test_a_run_agrees_with_explicit_solves():
     K, right = kernels.ntk(x, depth=2), truth(x) > 0
     solve = lambda a, b, n: a[:n] @ torch.linalg.solve(K[:n, :n], b[:n])  # noqa: E731
     g = truth(x) - initial
+    signs = 2.0 * right - 1
+    for k, n in enumerate((8, 32)):
+        output = K[32:, :n] @ torch.linalg.solve(K[:n, :n], (signs - initial)[:n]) + initial[32:]
+        assert run["hard_error"][k].item() == pytest.approx(((output > 0) != right[32:]).double().mean().item())
     for i, z_t in enumerate(teacher.T):
         t, h = z_t - initial, logits.correction_logits(z_t, right, temperature=10.0)
         assert run["teacher_error"][i].item() == pytest.approx(((z_t > 0) != right)[32:].double().mean().item())

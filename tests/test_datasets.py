@@ -6,6 +6,7 @@ import struct
 import numpy as np
 import pytest
 import torch
+from sklearn.datasets import load_digits
 
 from kdlib import datasets, published
 
@@ -107,6 +108,28 @@ def test_digits_keep_every_image_in_a_fixed_balanced_split():
     for labels, share in ((got.train_labels, 0.8), (got.test_labels, 0.2)):
         assert ((labels.bincount(minlength=10) - share * 179.7).abs() < 0.05 * 179.7).all()  # classes hold 174..183
     assert got.checksum == datasets.load("digits").checksum
+
+
+def test_every_fifth_image_of_each_digit_is_for_testing():
+    got, file = datasets.load("digits"), load_digits()
+    seen, parts = [0] * 10, ([], [])
+    for image, label in zip(file.images, file.target):
+        seen[label] += 1
+        grey = [[round(255 * value / 16) for value in row] for row in image.tolist()]
+        parts[seen[label] % 5 == 0].append((grey, int(label)))
+    for part, images, labels in zip(parts, (got.train_images, got.test_images), (got.train_labels, got.test_labels)):
+        assert images[:, 0].tolist() == [grey for grey, _ in part] and labels.tolist() == [label for _, label in part]
+
+
+def test_the_checksum_follows_the_shape_of_the_same_bytes(folder, monkeypatch):
+    before = datasets.load("mnist")
+    file = "mnist/t10k-images-idx3-ubyte"
+    data = idx(before.test_images.numpy().reshape(10, 14, 56))
+    (folder / file).write_bytes(data)
+    monkeypatch.setitem(datasets.MD5["mnist"], file, hashlib.md5(data).hexdigest())
+    after = datasets.load("mnist")
+    assert after.test_images.flatten().tolist() == before.test_images.flatten().tolist()
+    assert after.checksum != before.checksum
 
 
 def test_the_checksum_follows_every_byte(folder, monkeypatch):

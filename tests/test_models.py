@@ -8,6 +8,7 @@ import torch.nn.functional as F
 
 import references
 from kdlib import models
+from kdlib.models import layers
 
 
 def seeded(seed=0):
@@ -41,8 +42,8 @@ def test_ntk_mlp_starts_with_the_gaussian_process_variance(activation):
 def test_resnet_has_the_published_size(depth, parameters):
     # He et al., Table 6: 0.27 M for 20 layers, 0.85 M for 56; to the last weight by hand for option A
     model = models.ResNet(depth, generator=seeded())
-    layers = [m for m in model.modules() if isinstance(m, (torch.nn.Conv2d, torch.nn.Linear))]
-    assert len(layers) == depth
+    weighted = [m for m in model.modules() if isinstance(m, (torch.nn.Conv2d, torch.nn.Linear))]
+    assert len(weighted) == depth
     assert sum(p.numel() for p in model.parameters()) == parameters
 
 
@@ -75,6 +76,22 @@ def test_vgg_has_the_layers_of_configuration_a(convolutions, side, flat):
         assert model(x).shape == (3, 2)
         with torch.autocast("cpu", dtype=torch.bfloat16):
             assert model(x).dtype == torch.float32
+
+
+def test_the_head_of_a_vgg_bends_between_its_linear_layers():
+    model = models.VGG(1, width=4, size=4, generator=seeded())
+    x = torch.randn(3, 3, 4, 4, generator=seeded())
+    flat = model.features(x).flatten(1)
+    for layer in model.head[:-1]:
+        flat = (flat @ layer.weight.T + layer.bias).clamp(min=0)
+    torch.testing.assert_close(model(x), flat @ model.head[-1].weight.T + model.head[-1].bias, rtol=1e-5, atol=1e-6)
+
+
+def test_a_linear_layer_is_uniform_within_one_over_the_root_of_its_fan_in():
+    layer = layers.linear(400, 25, seeded())
+    for parameter, least in ((layer.weight, 0.999), (layer.bias, 0.8)):
+        assert least < 20 * parameter.abs().max() < 1 + 1e-6  # one float32 rounding of 1 / 20
+    assert abs(layer.weight.std().item() * 20 * 3**0.5 - 1) < 0.025  # 10,000 draws: four standard errors are .018
 
 
 def test_a_network_is_drawn_from_its_generator_alone():

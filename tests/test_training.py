@@ -157,11 +157,13 @@ def test_predict_is_evaluation_without_traces():
     assert model.training and not whole.requires_grad and len(whole) == len(x)
     assert all(torch.equal(before[name], value) for name, value in model.state_dict().items())
     model.eval()
+    training.predict(model, x)
     with torch.no_grad():
         direct = model(x)
     scale = direct.std().item()
     torch.testing.assert_close(whole, direct, rtol=0, atol=1e-5 * scale)  # float32, in batches of another size
     torch.testing.assert_close(parts, whole, rtol=0, atol=1e-5 * scale)
+    assert not model.training
     rough = training.predict(model, x, bfloat16=True)
     torch.testing.assert_close(rough, direct, rtol=0, atol=0.05 * scale)  # 8 bits after seven layers
 
@@ -241,6 +243,32 @@ def test_pick_device(monkeypatch, device, cuda, card, built):
 def test_bfloat16_follows_the_processor(monkeypatch, found, want):
     monkeypatch.setattr(torch.cpu, "get_capabilities", lambda: found)
     assert devices.has_bfloat16("cpu") is want
+
+
+@pytest.mark.parametrize("capability, want", [((7, 5), False), ((8, 0), True), ((8, 9), True), ((9, 0), True)])
+def test_bfloat16_is_fast_on_cards_from_ampere_on(monkeypatch, capability, want):
+    monkeypatch.setattr(torch.cuda, "get_device_capability", lambda device: capability)
+    assert devices.has_bfloat16("cuda") is want
+
+
+@pytest.mark.parametrize("fast", [False, True])
+@pytest.mark.parametrize("wanted", [False, True])
+def test_products_are_in_bfloat16_where_it_is_wanted_and_fast(monkeypatch, wanted, fast):
+    monkeypatch.setattr(devices, "has_bfloat16", lambda device: fast)
+    with prediction.autocast(torch.device("cpu"), wanted):
+        product = torch.ones(2, 2) @ torch.ones(2, 2)
+    assert product.dtype == (torch.bfloat16 if wanted and fast else torch.float32)
+
+
+def test_training_to_the_end_is_gradient_descent_with_momentum_on_half_the_squared_error():
+    x, z = torch.randn(3, 2, generator=seeded(1), dtype=torch.float64), torch.tensor([1.0, -0.5, 0.5]).double()
+    fast, slow = (models.NTKMLP(2, 16, depth=1, generator=seeded(), dtype=torch.float64) for _ in range(2))
+    for steps in (0, 7):
+        error = training.train_to_the_end(fast, x, z, rate=0.1, steps=steps, momentum=0.6)
+        _, after = references.train_to_the_end([slow], x, z, x[:0], steps=steps, rate=0.1, momentum=0.6)
+        torch.testing.assert_close(fast(x).detach(), after[0], rtol=1e-10, atol=1e-12)
+        assert error == pytest.approx((after[0] - z).abs().max().item(), rel=1e-10)
+    assert training.train_to_the_end(fast, x, z, rate=0.1, steps=300) < 1e-3
 
 
 def test_noisy_images_have_the_variance_asked_and_are_standardised_by_the_known_ones():

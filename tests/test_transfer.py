@@ -6,8 +6,9 @@ import math
 import pytest
 import torch
 
+import references
 from companion.press import chapters
-from kdlib import kernels, logits
+from kdlib import kernels, logits, models
 from kdlib.papers.ji_zhu import synthetic, transfer
 
 CHAPTERS = ("02_transfer_risk", "02b_angles")
@@ -81,6 +82,25 @@ def test_theorem_1_holds_in_a_pool_that_ends_soon():
     assert (run["risk"] <= run["bound"]).all()
     assert run["bound"][0, 1] < 0.5 and run["bound"][0, 0] == 1
     assert run["risk"][0, 0] > 0  # n = 8 errs, so that a bound of another n would be broken
+
+
+@pytest.mark.filterwarnings("ignore:.torch.jit.script. is deprecated:DeprecationWarning")  # torch itself, at its first jvp
+def test_online_sgd_takes_the_steps_of_its_formula_on_fresh_samples():
+    setting = dict(soft_ratio=0.7, temperature=3.0, teacher_modes=5, teacher_samples=20, teacher_epoch=63)
+    run = transfer.online_sgd(2, width=6, steps=9, batch=4, rate=0.05, marks=3, depth=1, **setting)
+    draw = torch.Generator().manual_seed(2)
+    teacher = synthetic.draw_teacher(5, 20, [63], depth=1, generator=draw).network
+    network = models.NTKMLP(2, 6, depth=1, generator=draw)
+    change, norms = 0.0, []
+    for _ in range(9):
+        x = synthetic.inputs(4, generator=draw)
+        z_t = teacher(x)[:, 0]
+        z = logits.effective_logits(z_t, z_t > 0, soft_ratio=0.7, temperature=3.0)
+        phi = references.features(network, x.float())
+        change = change - 0.05 * phi.T @ (network(x.float()).detach() + phi @ (0 * phi[0] + change) - z.float()) / 4
+        norms.append(change.norm().item())
+    assert run["seen"].tolist() == [4, 12, 36]  # after 9^0, 9^(1/2) and 9 steps of 4 samples
+    assert run["norm"].tolist() == pytest.approx([norms[0], norms[2], norms[8]], rel=1e-5)
 
 
 def test_chapters_02_and_02b_ask_for_the_same_rows():
