@@ -3,6 +3,7 @@
 import argparse
 import json
 import os
+import re
 import signal
 import sys
 import threading
@@ -64,7 +65,8 @@ def run_chapter(arguments):
         raise ValueError(
             f"each parameter is given once; got {', '.join(twice)} more than once"
         )
-    values = chapters.check(chapter, dict(arguments.parameter))
+    texts = {name: text.strip() for name, text in arguments.parameter}
+    values = chapters.check(chapter, texts, arguments.profile)
     profiled = chapters.profile_values(chapter, arguments.profile)
     out = Path(arguments.out or f"out/{chapter}")
 
@@ -242,8 +244,11 @@ def build_pages(arguments):
 
 def _parsed(argv):
     """The words of the command line by name."""
+    words = sys.argv[1:] if argv is None else argv
+    # With a space before it a negative value is none of argparse's options.
+    words = [f" {word}" if re.match(r"-(\d|\.|inf)", word) else word for word in words]
     try:
-        return _parser().parse_args(argv)
+        return _parser().parse_args(words)
     finally:
         # The reader of a help text may be gone too.
         _print("", end="")
