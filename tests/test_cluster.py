@@ -9,6 +9,7 @@ import threading
 import time
 from pathlib import Path
 
+import dask
 import pytest
 
 from companion import sweeps
@@ -31,6 +32,17 @@ def test_no_scheduler_at_the_address_is_one_clear_error(tmp_path, monkeypatch):
     monkeypatch.setattr(cluster, "PATIENCE", "1s")
     with pytest.raises(ConnectionError, match="no Dask scheduler answers at DASK_SCHEDULER_ADDRESS=tcp://127.0.0.1:1"):
         sweeps.run_sweep(plain, [{}], store=tmp_path, seeds=1)
+
+
+@pytest.mark.parametrize("keys, message", [
+    ({}, "DASK_SCHEDULER_ADDRESS=tls://127.0.0.1:1 needs a certificate: DASK_DISTRIBUTED__COMM__TLS__CA_FILE and"),
+    ({"ca-file": "/nowhere.pem", "client.cert": "/nowhere.pem"}, "CLIENT__KEY must name PEM files by whole paths: .*No such"),
+])
+def test_keys_that_are_missing_are_one_clear_error(tmp_path, monkeypatch, keys, message):
+    monkeypatch.setenv("DASK_SCHEDULER_ADDRESS", "tls://127.0.0.1:1")
+    with dask.config.set({f"distributed.comm.tls.{name}": file for name, file in keys.items()}):
+        with pytest.raises(ConnectionError, match=message):
+            sweeps.run_sweep(plain, [{}], store=tmp_path, seeds=1)
 
 
 def test_serve_gives_a_command_one_cluster_and_its_status_back():

@@ -140,21 +140,40 @@ def serve(command):
 
 def _connect(address):
     """Opens the client on an address, or on a new local cluster where that is None."""
-    from distributed import Client
+    from distributed import Client, Security
 
     _open.address = address
-    scheduler = address
-    security = None  # Dask's own settings
     if address is None:
         _open.local = localcluster.start()
         scheduler = _open.local.address
         security = _open.local.security()
+    else:
+        scheduler = address
+        # As Dask's settings have it.
+        security = Security()
+        _check_keys(address, security)
     try:
         _open.client = Client(
             scheduler, timeout=PATIENCE, set_as_default=False, security=security
         )
     except (OSError, TimeoutError) as error:
         raise ConnectionError(_no_answer(address)) from error
+
+
+def _check_keys(address, security):
+    """Raises one line where keys are needed and cannot be read."""
+    names = (*localcluster.CERTIFICATE_NAMES, localcluster.KEY_NAME)
+    try:
+        context = security.get_connection_args("client")["ssl_context"]
+    except OSError as error:
+        raise ConnectionError(
+            f"{', '.join(names)} must name PEM files by whole paths: {error}"
+        ) from None
+    if context is None and address.startswith("tls://"):
+        raise ConnectionError(
+            f"{ADDRESS}={address} needs a certificate: {names[0]} and {names[1]} must "
+            "name its file"
+        )
 
 
 def _no_answer(address):

@@ -288,12 +288,7 @@ def _died(process):
 
 def _environment_for(device):
     """The environment of a row process: one thread, its worker's GPU or none."""
-    # A row needs no key to the cluster.
-    variables = {}
-    for name, text in environment().items():
-        if not name.startswith("DASK_"):
-            variables[name] = text
-    variables |= ONE_THREAD | KEEP_MEMORY
+    variables = {**environment(), **ONE_THREAD, **KEEP_MEMORY}
     if device == "cpu":
         # What a row finds by itself is what its key says.
         variables["CUDA_VISIBLE_DEVICES"] = ""
