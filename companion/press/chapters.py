@@ -1,6 +1,7 @@
 """The chapters: where they are, what parameters each one takes, which values fit."""
 
 import ast
+import functools
 import io
 import re
 import tokenize
@@ -197,14 +198,19 @@ def profile_values(chapter, profile):
     Raises:
         ValueError: no such profile, or it names a value that the chapter refuses.
     """
-    import yaml
-
     check_profile(profile)
     if profile == DEFAULT_PROFILE:
         return {}
     text = (book() / "profiles" / f"{profile}.yml").read_text(encoding="utf-8")
-    values = yaml.safe_load(text) or {}
-    return check(chapter, values.get(chapter) or {})
+    return check(chapter, _profile(text).get(chapter) or {})
+
+
+@functools.lru_cache(maxsize=8)
+def _profile(text):
+    """What a profile's file holds, read once for all chapters."""
+    import yaml
+
+    return yaml.safe_load(text) or {}
 
 
 def _comments(source):
