@@ -63,9 +63,9 @@ def test_a_teacher_starts_along_the_labels_and_ends_right(loss):
 def test_a_drawn_student_has_the_kernel_of_its_samples_and_starts_from_a_network():
     x, initial, student = synthetic.draw_student(300, depth=1, generator=generator())
     torch.testing.assert_close(student.factor @ student.factor.T, kernels.ntk(x, depth=1), rtol=1e-9, atol=1e-9)
-    starts = torch.stack([synthetic.draw_student(2, 1, depth=1, width=256, generator=generator(seed)).initial for seed in range(400)])
-    inputs = torch.stack([synthetic.draw_student(2, 1, depth=1, width=256, generator=generator(seed)).x for seed in range(400)])
-    variance = torch.stack([kernels.nngp(two, depth=1).diagonal() for two in inputs])
+    draws = [synthetic.draw_student(2, 1, depth=1, width=256, generator=generator(seed)) for seed in range(400)]
+    starts = torch.cat([draw.initial for draw in draws])
+    variance = kernels.nngp_diagonal(torch.cat([draw.x for draw in draws]), depth=1)
     assert (starts.square() / variance).mean().item() == pytest.approx(1, abs=0.25)  # 800 squares: four standard errors .2
 
 
