@@ -233,7 +233,7 @@ def test_a_record_says_what_the_sweeps_of_its_run_told(tmp_path):
 def test_a_run_that_lost_rows_says_so_on_the_terminal(book, tmp_path, capsys, monkeypatch):
     lost = {"store": "b", "asked": 40, "failed": SWEEPS[1]["failed"]}
     chapter_of(book, f"import json, os\nwith open(os.environ['KDLIB_SWEEPS'], 'a') as file:\n    json.dump({SWEEPS[1]!r}, file)")
-    monkeypatch.setattr("companion.press.site.build", lambda *words, **options: None)
+    monkeypatch.setattr("companion.press.site.build_page", lambda *words, **options: None)
     assert main(["run", "01", "--quiet", "--out", str(tmp_path / "out")]) == 0
     assert json.loads((tmp_path / "out" / "provenance.json").read_text())["lost"] == [lost]
     assert capsys.readouterr().err == "kdlib: 1 of 40 rows of b failed; the first, width=8, seed=3: ValueError: no\n"

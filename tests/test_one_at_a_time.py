@@ -43,7 +43,7 @@ def test_who_waits_for_nobodys_sake_ends(tmp_path):
         waiting = int(parent.stdout.readline())
         assert "waiting for process" in parent.stderr.readline()
         parent.kill()
-        assert parent.communicate()[1] == "", "both have closed their ends"
+        assert parent.communicate(timeout=20)[1] == "", "both have closed their ends"
     with pytest.raises(ProcessLookupError):
         for _ in range(200):
             os.kill(waiting, 0)
