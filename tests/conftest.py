@@ -1,0 +1,19 @@
+"""How many cases of the parameters cells are run, and from which seed they are drawn."""
+
+import datetime
+
+TEST = "test_a_value_that_is_allowed_runs"
+
+
+def pytest_addoption(parser):
+    group = parser.getgroup("cases of the parameters cells")
+    group.addoption("--cases", default="10", help="how many are drawn, one a chapter; all: every one that there is")
+    group.addoption("--case-seed", type=int, default=int(f"{datetime.date.today():%Y%m%d}"), help="what they are drawn from; by default the date")
+
+
+def pytest_terminal_summary(terminalreporter, config):
+    reports = [report for some in terminalreporter.stats.values() for report in some]
+    if any(TEST in getattr(report, "nodeid", "") for report in reports):
+        asked = config.option
+        repeat = f"pytest tests/test_parameters.py --cases {asked.cases} --case-seed {asked.case_seed}"
+        terminalreporter.write_line(f"cases of the parameters cells: {asked.cases}, case seed {asked.case_seed}; again: {repeat}")
