@@ -342,7 +342,7 @@ def test_a_build_takes_its_configuration_and_contents_from_inside_the_books_fold
 
 
 def test_a_chapters_own_page_stands_beside_the_pages_that_every_chapter_needs(executed, tmp_path):
-    assert booksources.contents_of_a_page("01_toy") == {"format": "jb-book", "root": "01_toy", "parts": []}
+    assert booksources.contents_of_a_page("01_toy") == {"format": "jb-book", "root": "01_toy"}
     (tmp_path / "ledger.md").write_text("# Ledger\n")
     (tmp_path / "api.md").write_text("# API\n")
     made = booksources.contents_of_a_page("01_toy")

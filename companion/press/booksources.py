@@ -97,13 +97,15 @@ def contents_of_a_page(chapter):
         if (chapters.book() / f"{name}.md").exists():
             beside.append({"file": name})
     contents = {"format": "jb-book", "root": chapter}
-    return contents | {"parts": [{"chapters": beside}] if beside else []}
+    if beside:
+        contents["parts"] = [{"chapters": beside}]
+    return contents
 
 
 def _named(contents):
     """The names of all pages of a table of contents."""
     names = [contents["root"]]
-    for part in contents["parts"]:
+    for part in contents.get("parts", []):
         names += [entry["file"] for entry in part["chapters"]]
     return names
 
