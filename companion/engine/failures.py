@@ -44,7 +44,7 @@ def tell(results, failed):
     _write(path, failed)
     advice = "KDLIB_RETRY=1 computes failed rows again"
     if any(row["time_limit"] is not None for row in failed):
-        advice += ", and so does a larger KDLIB_TIME_LIMIT those that one stopped"
+        advice += ", a larger KDLIB_TIME_LIMIT or none only those that it stopped"
     if len(failed) == len(results.tasks):
         first = _line(failed[0])
         raise RuntimeError(
