@@ -1,5 +1,6 @@
-"""What the command line writes: to a reader that is gone, and to a disk that is full."""
+"""What the command line writes, to a reader that is gone and to a disk that is full; in which order it works."""
 
+import contextlib
 import os
 import subprocess
 import sys
@@ -9,32 +10,34 @@ import pytest
 
 from companion import __main__ as command_line
 from companion import claims
+from companion.press import execution, jupyterbook, site
 
 ROOT = Path(__file__).resolve().parent.parent
 
 
-@pytest.fixture
+@contextlib.contextmanager
 def unread(monkeypatch):
     """Standard output whose reader is gone."""
     reader, writer = os.pipe()
     os.close(reader)
-    with os.fdopen(writer, "w") as stream:
-        monkeypatch.setattr(sys, "stdout", stream)
+    with os.fdopen(writer, "w") as stream, monkeypatch.context() as inside:
+        inside.setattr(sys, "stdout", stream)
         yield
 
 
 @pytest.mark.parametrize("status", [0, 1])
-def test_a_reader_that_is_gone_changes_no_status(unread, capsys, monkeypatch, status):
-    """A verdict that got worse is told whoever reads; short texts and long ones."""
-    for text in ("", "short", "long " * 100_000):
-        monkeypatch.setattr(claims, "report", lambda *words, text=text: (text, status))
+@pytest.mark.parametrize("text", ["", "short", "long " * 100_000])
+def test_a_reader_that_is_gone_changes_no_status(capsys, monkeypatch, text, status):
+    """A verdict that got worse is told whoever reads."""
+    monkeypatch.setattr(claims, "report", lambda *words: (text, status))
+    with unread(monkeypatch):
         assert command_line.main(["claims"]) == status
-    assert command_line.main(["list"]) == 0
+        assert command_line.main(["list"]) == 0
     assert capsys.readouterr().err == ""
 
 
-def test_the_reader_of_a_help_text_may_be_gone(unread, capsys):
-    with pytest.raises(SystemExit) as ended:
+def test_the_reader_of_a_help_text_may_be_gone(capsys, monkeypatch):
+    with pytest.raises(SystemExit) as ended, unread(monkeypatch):
         command_line.main(["--help"])
     assert ended.value.code == 0 and capsys.readouterr().err == ""
 
@@ -58,7 +61,31 @@ def test_where_nothing_can_be_written_is_named(monkeypatch, capsys):
 
 def test_a_list_that_is_read_in_part_ends_well():
     command = [sys.executable, "-m", "companion", "list"]
-    with subprocess.Popen(command, cwd=ROOT, stdout=subprocess.PIPE, stderr=subprocess.PIPE) as process:
+    environment = {key: value for key, value in os.environ.items() if key != "PYTHONUNBUFFERED"}
+    with subprocess.Popen(command, cwd=ROOT, env=environment, stdout=subprocess.PIPE, stderr=subprocess.PIPE) as process:
         process.stdout.close()
         assert process.stderr.read() == b""
     assert process.returncode == 0
+
+
+def test_jupyter_book_loads_while_the_chapter_is_executed(tmp_path, monkeypatch, capsys):
+    steps = []
+
+    @contextlib.contextmanager
+    def started():
+        steps.append("loads")
+        yield "the process"
+        steps.append("ends")
+
+    def execute(chapter, *words, **options):
+        steps.append("executed")
+        return tmp_path / f"{chapter}.ipynb"
+
+    monkeypatch.setattr(jupyterbook, "started", started)
+    monkeypatch.setattr(execution, "execute", execute)
+    monkeypatch.setattr(site, "build_page", lambda executed, out, chapter, process: steps.append((chapter, process)))
+    monkeypatch.setattr("nbformat.read", lambda *_, **__: type("Executed", (), {"metadata": {"kdlib": {}}, "cells": []}))
+    monkeypatch.setattr(claims, "collect", lambda executed: [])
+    assert command_line.main(["run", "1b", "--out", str(tmp_path)]) == 0
+    assert steps == ["loads", "executed", ("01b_one_dimension", "the process"), "ends"]
+    assert f"{tmp_path}/html/01b_one_dimension.html" in capsys.readouterr().out
