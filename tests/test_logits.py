@@ -40,8 +40,21 @@ def corners(count):
         yield rho, T, [z for z in zt if abs(z) <= 1e4]
 
 
+def sums(count):
+    """Settings whose root makes e^-|z| or e^(z/T) so small that 1 plus it has a rounding error, which T multiplies."""
+    draw = random.Random(1)
+    while count:
+        T = math.exp(draw.uniform(0, math.log(100)))
+        z = draw.choice([1, -1, -min(T, 18)]) * draw.uniform(19, 38)  # e^-z stays a float
+        zt = z + T * draw.uniform(0.01, 3)
+        a, w = math.exp(z / T), math.exp(zt / T)
+        kappa = (w - a) * (1 + math.exp(-z)) / ((1 + a) * (1 + w))  # Eq. 3 for label 0
+        count -= 1
+        yield T / (kappa + T), T, [zt]
+
+
 SETTINGS = [(rho, T, [s * z for z in TEACHERS for s in (1, -1)]) for rho in RATIOS for T in TEMPERATURES]
-SETTINGS += list(corners(80))
+SETTINGS += [*corners(80), *sums(40)]
 # Alone, so that no other root of the block asks for more steps.
 SETTINGS += [(1.29e-220, 100.0, [-513.0681281054427]), (0.4865815846627529, 55.10684576578289, [-4.762908935546875])]
 

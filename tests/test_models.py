@@ -16,9 +16,9 @@ def seeded(seed=0):
 
 
 @pytest.mark.parametrize("activation", ["relu", "erf"])
-@pytest.mark.parametrize("depth", [1, 3])
-def test_ntk_mlp_is_equation_1(activation, depth):
-    model = models.NTKMLP(3, 5, depth=depth, activation=activation, sigma_w=1.3, sigma_b=0.7, generator=seeded(),
+@pytest.mark.parametrize("depth, sigma_b", [(1, 0.7), (3, 0.7), (2, 0.0)])
+def test_ntk_mlp_is_equation_1(activation, depth, sigma_b):
+    model = models.NTKMLP(3, 5, depth=depth, activation=activation, sigma_w=1.3, sigma_b=sigma_b, generator=seeded(),
                           dtype=torch.float64)
     x = torch.randn(4, 3, generator=seeded(1), dtype=torch.float64)
     want = torch.tensor([references.ntk_mlp(model, row) for row in x], dtype=torch.float64)
@@ -125,6 +125,7 @@ def test_logits_keep_full_precision_under_autocast():
         (lambda: models.VGG(9, generator=seeded()), "convolutions must be in 1 … 8 .* got 9, 64"),
         (lambda: models.NTKMLP(0, 4, generator=seeded()), "at least 1, got 0, 4 and 2"),
         (lambda: models.NTKMLP(2, 4, activation="tanh", generator=seeded()), "one of relu, erf, got 'tanh'"),
+        (lambda: models.NTKMLP(2, 4, sigma_b=-0.1, generator=seeded()), "sigma_b >= 0, got 1.0 and -0.1"),
         (lambda: models.NTKMLP(2, 4, sigma_w=0.0, generator=seeded()), "sigma_w must be > 0 and sigma_b >= 0, got 0.0"),
     ],
 )
