@@ -179,7 +179,7 @@ def _is_unchanged(code, node):
     module = compile(ast.Module([node], []), "", "exec")
     for part in module.co_consts:
         if isinstance(part, types.CodeType) and part.co_name == code.co_name:
-            return (part.co_code, part.co_names) == (code.co_code, code.co_names)
+            return _compiled(part) == _compiled(code)
     return False
 
 
