@@ -190,7 +190,7 @@ def test_a_bound_above_one_everywhere_is_vacuous():
     cases = {"violations": 0, "trials": 9}
     found = judge(rule, cases | {"bounds": {32: 3.0, 64: 1.0}})
     assert (found.verdict, found.note) == (EMPTY, "bound never below 1/2 up to 64, vacuous up to 64")
-    found = judge(rule, cases | {"bounds": {512: 0.49, 32: 3.0, 256: 0.5, 128: 0.9}})
+    found = judge(rule, cases | {"bounds": {1024: 0.3, 512: 0.49, 32: 3.0, 256: 0.5, 128: 0.9}})
     assert (found.verdict, found.note) == (YES, "bound below 1/2 from 512, vacuous up to 32")
     assert found.estimate == {"violations": 0, "trials": 9, "below_half_from": 512.0}
     assert judge(rule, {"violations": 1, "trials": 9, "bounds": {32: 3.0}}).verdict == NO
@@ -243,6 +243,9 @@ def test_a_curve_may_be_a_frame():
     made = curve(0.1, 0.0)
     frame = pandas.DataFrame({"x": made["x"], "y": made["y"], "first_half": made["y"], "second_half": made["y"]})
     assert judge(CURVE, frame, None, [[1.0, 1.0], [50.0, 1.0]]).verdict == YES
+    first, second = curve(0.1, 0.3)["halves"]
+    found = judge(CURVE, frame.assign(first_half=first, second_half=second), None, [[1.0, 1.0], [50.0, 1.0]])
+    assert found.estimate["replicate floor"] == pytest.approx(0.3, rel=1e-12)
 
 
 @pytest.mark.parametrize(
@@ -399,6 +402,16 @@ def test_an_open_interval_in_words():
     assert words.measured(both) == "2^9: 4,223, 2^13: not up to 8,959"
     assert words.measured(made | {"interval": None}) == ""
     assert words.measured(both | {"interval": None}) == "2^9: 4,223, 2^13: not computed"
+
+
+def test_steps_that_were_measured_are_kept_beside_the_values_and_told(book, monkeypatch):
+    book(CLAIM | {"rule": FALLING})
+    values = [claims.beyond(4), 2, 1]
+    (made,) = recorded(monkeypatch, ("one", values, {"interval": [(-math.inf, -2), (-2, -0.5)]}))
+    assert made["estimate"] == {"a": None, "b": 2.0, "c": 1.0}
+    assert made["interval"] == {"a to b": [None, -2.0], "b to c": [-2.0, -0.5], "a": [4.0, None]}
+    told = "a: not up to 4, b: 2, c: 1; steps a to b: -2 or less, b to c: -2 to -0.500"
+    assert words.measured(made) == told
 
 
 def test_smoke_keeps_what_lies_beyond_and_not_what_was_not_computed():
@@ -779,7 +792,9 @@ def test_the_ledger_has_a_row_a_claim_the_failing_first(executed):
         ("failing", NO), ("one", YES), ("needy", verdicts.NOT_TESTED), ("other", verdicts.NO_CHAPTER)
     ]  # fmt: skip
     (executed / "01_first.ipynb").unlink()
-    assert claims.ledger(executed).set_index("id")["verdict"]["one"] == verdicts.NOT_RUN
+    frame = claims.ledger(executed)
+    assert frame.set_index("id")["verdict"]["one"] == verdicts.NOT_RUN
+    assert "01_first.html" not in claims.ledger_html(frame), "no link to a page that is not there"
 
 
 def test_the_ledger_page_has_a_card_a_claim_in_the_papers_order(executed):

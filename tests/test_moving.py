@@ -113,6 +113,7 @@ def test_settings_without_a_short_decimal_tiny_values_and_missing_ones_are_drawn
         ({"start": {"ρ": 0.7}}, "start of ρ must be one of .0.5, 0.9., got 0.7"),
         ({"logarithmic": ("y",), "frame": FRAME.assign(error=0.0)}, "error must be > 0"),
         ({"logarithmic": ("y",), "frame": FRAME.assign(low=-1.0), "low": "low", "high": "high"}, "low must be > 0 .* got -1"),
+        ({"logarithmic": ("y",), "frame": FRAME.assign(high=0.0), "low": "low", "high": "high"}, "high must be > 0 .* got 0"),
     ],
 )
 def test_what_cannot_be_drawn_is_refused(change, rule):

@@ -238,6 +238,8 @@ def test_every_room_of_a_drawer_is_on_the_api_page():
         (['rows = f(sweeps.store("b"))', "frame = tidy(rows)", "draw(frame)"], False),
         (["rows = f(sweeps.store(name))", "draw(rows)"], True),
         (['rows = f(sweeps.store("a"))', "rows = 1", "draw(rows)"], False),
+        (['rows = f(sweeps.store("a"))', "rows = g()\ndraw(rows)"], False),
+        (['rows = f(sweeps.store("a"))', "draw(rows)\nrows = g()"], True),
         (['rows = f(sweeps.store("a"))', "rows = rows + 1", "draw(rows)"], True),
         (['rows = f(sweeps.store("a"))', "if rows:\n    rows = 1", "draw(rows)"], True),
         (['new = f(sweeps.store("a"))', "frame = g()", 'frame["new"] = new', "draw(frame)"], True),
@@ -282,6 +284,12 @@ def test_a_page_says_which_rows_failed_and_at_what_they_are_missing(executed):
     executed.metadata["kdlib"]["lost"] = [LOST | {"store": "01_others"}]
     page, problems = pages.dress(executed)
     assert len(problems) == 1 and not [cell for cell in page.cells if cell.id.startswith("lost-")]
+
+
+def test_sweeps_that_share_a_store_are_told_together(executed):
+    executed.metadata["kdlib"]["lost"] = [LOST, LOST | {"asked": 30, "failed": LOST["failed"][:1]}]
+    (line,) = records.lost_lines(executed.metadata["kdlib"])
+    assert line.startswith("4 of 70 rows of 01_rows failed; the first, width=8, seed=3: ")
 
 
 def test_a_row_that_fails_in_a_real_chapter_is_told_on_its_page_and_stops_the_build(tmp_path, monkeypatch):

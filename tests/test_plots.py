@@ -68,8 +68,8 @@ def test_shades_run_from_one_role_to_the_other():
 
 def test_a_figure_offers_exactly_what_its_verbs_drew_with_units_and_once():
     figure, axes = plt.subplots(1, 2, sharey=True)
-    band = pandas.DataFrame({"n": [10, 20], "mean": [0.2, 0.1], "low": [-0.1, 0.0], "high": [0.3, 0.2], "k": 2, "K": [3, 3]})
-    band["seeds"] = "2 of 3"
+    band = pandas.DataFrame({"n": [10, 20], "mean": [0.2, 0.1], "low": [-0.1, 0.0], "high": [0.3, 0.2], "k": [3, 2], "K": 3})
+    band["seeds"] = ["3", "2 of 3"]
     left_over = band.copy()  # a frame that the cell names and does not draw
     for axis, title in zip(axes, ("soft", "hard"), strict=True):
         plots.band(axis, band, "n", color=plots.COLORS["soft"], label="ours", floor=1e-3)
@@ -77,13 +77,13 @@ def test_a_figure_offers_exactly_what_its_verbs_drew_with_units_and_once():
     axes[0].set_ylabel("error, %")
     plots.paper(axes[0], [[10, 3.0], [20, 4.0]])
     plots.rows(angles=pandas.DataFrame({"angle, rad": [0.5]}))
-    assert axes[0].get_legend_handles_labels()[1] == ["ours (2 of 3 seeds)"]
+    assert axes[0].get_legend_handles_labels()[1] == ["ours (3, 2 of 3 seeds)"]
     assert axes[0].collections[0].get_paths()[0].vertices[:, 1].min() == 1e-3  # the floor of the band
     tables = {name: pandas.read_csv(io.StringIO(text)) for name, text in verbs.take_rows().items()}
     assert set(tables) == {"error-against-samples-n", "angles"} and len(left_over) == 2
     drawn = tables["error-against-samples-n"]
     assert len(drawn) == 2 + 2 + 2 and list(drawn["panel"].unique()) == ["soft", "hard"]
-    assert list(drawn["curve"].unique()) == ["ours (2 of 3 seeds)", "paper"]
+    assert list(drawn["curve"].unique()) == ["ours (3, 2 of 3 seeds)", "paper"]
     assert {"samples n", "mean of error, %", "low of error, %", "error, %"} <= set(drawn.columns)
     assert drawn["low of error, %"].min() == -0.1  # what was measured, not where the drawing ends
     assert verbs.take_rows() == {}

@@ -20,6 +20,7 @@ ROWS = "falling = [3.0, 2.0, 1.0]"
     [
         (5541, "5,541"), (numpy.int64(12), "12"), (0.0412, "0.041"), (13720.0, "14,000"), (2.04e9, "2.0 × 10⁹"), (1.5e-10, "1.5 × 10⁻¹⁰"),
         (92.7, "93"), (1.0, "1.0"), (-0.98, "-0.98"), (0.0, "0"), (9.96, "10"), (torch.tensor(0.25), "0.25"), (math.inf, "inf"),
+        (0.00012, "0.00012"), (0.00009, "9.0 × 10⁻⁵"),
     ],
 )  # fmt: skip
 def test_a_number_in_the_text(value, text):
@@ -85,6 +86,14 @@ def test_the_words_follow_a_run_whose_trend_is_reversed():
 def test_a_condition_is_a_truth_value(holds):
     with pytest.raises(ValueError, match="^x: holds must be true or false"):
         prose.say("x", "Words.", holds=holds)
+
+
+@pytest.mark.parametrize(("holds", "said"), [([True, True], "Yes."), ([True, False], "No."), ([False, True], "No."), (numpy.True_, "Yes.")])
+def test_several_conditions_must_all_hold(monkeypatch, holds, said):
+    kept = []
+    monkeypatch.setattr(prose, "_keep", kept.append)
+    prose.say("fig-01-a", "Yes.", holds=holds, otherwise="No.")
+    assert prose.said_of("fig-01-a", kept) == said
 
 
 def test_a_caption_and_its_alternative_text_end_with_what_the_run_has_shown(monkeypatch):
