@@ -89,3 +89,10 @@ def test_jupyter_book_loads_while_the_chapter_is_executed(tmp_path, monkeypatch,
     assert command_line.main(["run", "1b", "--out", str(tmp_path)]) == 0
     assert steps == ["loads", "executed", ("01b_one_dimension", "the process"), "ends"]
     assert f"{tmp_path}/html/01b_one_dimension.html" in capsys.readouterr().out
+
+
+def test_a_command_that_needs_no_torch_does_not_load_it():
+    """Loading torch takes longer than a list does."""
+    told = "import sys; from companion import __main__; from companion.press import site; print('torch' in sys.modules)"
+    done = subprocess.run([sys.executable, "-c", told], cwd=ROOT, capture_output=True, text=True, check=True)
+    assert done.stdout == "False\n"

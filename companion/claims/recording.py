@@ -10,7 +10,7 @@ from companion.claims.cards import card
 from companion.claims.file import read
 from companion.claims.rules.kind import names
 from companion.claims.words import as_text
-from kdlib import intervals, published
+from kdlib import published
 
 
 def record(claim_id, estimate, *, interval=None, figure=None, dataset=None):
@@ -59,6 +59,9 @@ def record_mean(claim_id, values, *, figure=None, dataset=None):
     Raises:
         ValueError: as :func:`record`.
     """
+    # It loads torch, and the commands that print claims do without.
+    from kdlib import intervals
+
     claim = _claim(claim_id)
     one = not isinstance(values, dict)
     rows = []
