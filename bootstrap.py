@@ -7,9 +7,9 @@ import shutil
 import subprocess
 import sys
 
-# What the installation takes at its end, measured: the files (1.8 GB with the CPU build
-# of torch, 5.8 GB with the CUDA build and NVIDIA's libraries), and twice the wheels (0.4
-# and 3.0 GB), which pip downloads and keeps.
+# What the installation takes at its end, measured: the files (1.8 GB with torch's CPU
+# build, 5.8 GB with its CUDA build and NVIDIA's libraries), and twice the wheels, which
+# pip downloads and keeps (0.4 and 3.0 GB).
 NEEDED_GB = {"cpu": 3, "cuda": 12}
 ASK_TORCH = """
 import json, torch
