@@ -97,6 +97,9 @@ def interval(estimate, low, high):
         return number(estimate)
     leads_with_one = f"{half:e}".startswith("1")
     places = _places(half, digits=2 if leads_with_one else 1)
+    if any(end and not round(end, places) for end in (low, high)):
+        # An end that is near zero shows on which side of it.
+        places += 1
     shown = [_rounded(one, places) for one in (estimate, low, high)]
     return f"{shown[0]} ({shown[1]} to {shown[2]})"
 
@@ -181,7 +184,8 @@ def _places(value, digits):
 
 def _rounded(value, places):
     """A number rounded to a place; one before the point is a negative place."""
-    return f"{round(float(value), places):,.{max(0, places)}f}"
+    rounded = round(float(value), places) + 0.0  # which makes no number of -0
+    return f"{rounded:,.{max(0, places)}f}"
 
 
 def _keep(statement):
