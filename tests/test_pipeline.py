@@ -17,6 +17,7 @@ from time import monotonic, sleep
 import pytest
 
 ROOT = Path(__file__).resolve().parent.parent
+STARTED = []
 CHAPTER = """---
 jupytext:
   formats: md:myst
@@ -87,6 +88,14 @@ def python(tmp_path_factory):
     return root / "env" / "bin" / "python"
 
 
+@pytest.fixture(scope="module", autouse=True)
+def no_build_outlives_its_test():
+    """A build whose make is killed ends with all that it began."""
+    yield
+    for process in STARTED:
+        process.kill()
+
+
 def write(root, name, number, code):
     (root / "book" / f"{name}.md").write_text(CHAPTER.format(number=number, code=code))
 
@@ -103,6 +112,7 @@ def make_book(root, python, wait=True):
         text=True,
         start_new_session=True,
     )
+    STARTED.append(process)
     if not wait:
         return process
     return outcome(process)
@@ -129,9 +139,11 @@ def asleep(root):
 
 
 def wait_for(condition, process):
-    deadline = monotonic() + 120
+    deadline = monotonic() + 300
     while not condition():
-        assert monotonic() < deadline and process.poll() is None, process.communicate()[0]
+        if process.poll() is not None or monotonic() > deadline:
+            process.kill()
+            pytest.fail(process.communicate()[0])
         sleep(0.05)
 
 
