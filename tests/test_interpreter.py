@@ -131,7 +131,7 @@ def test_installed_packages_stay_behind_the_standard_library(folder, monkeypatch
     [
         (pytest.__file__, False),
         ("/usr/lib/python3/dist-packages/torch/__init__.py", False),
-        ("/opt/conda/lib/python3.12/site-packages/torch/nn/functional.py", False),
+        ("/usr/conda/lib/python3.12/site-packages/torch/nn/functional.py", False),
         ("/home/me/lib/site.py", True),
         ("/home/me/packages/mine.py", True),
     ],
