@@ -51,7 +51,7 @@ def test_a_trial_is_run_kept_and_shown_beside_the_page(book, tmp_path, capsys):
     own = found | {"estimate": {"violations": 77, "trials": 1000}}
     text = trials.section("01_effective_logits", [own])
     assert "kdlib run 01 -p descent_steps 200" in text and "Fewer &lt;steps&gt;" in text and escape(made["finding"]) in text
-    assert text.index("violated in 77 of 1000 cases") < text.index(f"violated in {found['estimate']['violations']} of")
+    assert text.index("violated in 77 of 1,000 cases") < text.index(f"violated in {found['estimate']['violations']:,} of")
     assert "<table" not in trials.section("01_effective_logits", []), "no table without a claim to show"
     assert trials.section("02_transfer_risk", []) == ""
 

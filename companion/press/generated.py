@@ -81,9 +81,10 @@ def _findings(executed):
         number = chapters.number(name)
         lines.append(f"- **[{number}. {title}]({name})**. {said}")
     failing = (claims.ledger(executed)["verdict"] == NOT_REPRODUCED).sum()
-    text = f"{failing} claims are not reproduced; the ledger says of each why."
-    link = markup.element("a", text, href="ledger.html#verdict=not+reproduced")
-    lines.append("\n" + markup.raw_block(markup.element("p", link)))
+    if failing:
+        text = f"{failing} claims are not reproduced; the ledger says of each why."
+        link = markup.element("a", text, href="ledger.html#verdict=not+reproduced")
+        lines.append("\n" + markup.raw_block(markup.element("p", link)))
     return "\n".join(lines)
 
 
