@@ -41,7 +41,7 @@ def test_margins_in_closed_form():
     assert descent.infinite_teacher(*opposite).gamma == pytest.approx(0.5, rel=1e-6)
     one = torch.tensor([[0.6, 0.8]]).double(), torch.ones(1).double()
     assert descent.infinite_teacher(*one).gamma == pytest.approx(0.5, rel=1e-6)
-    x, y = tasks.arcs(6, 3, 0.5)  # sin 3 theta: no odd harmonic above the first
+    x, y = tasks.arcs(6, 2, 0.5)  # sin 3 theta: no odd harmonic above the first
     teacher, (directions, measure) = descent.infinite_teacher(x, y), margins.directions_and_arcs(x)
     assert teacher.gamma == 0 and measure @ margins.pull(x, y, teacher.convex_weights, directions)[1] < 1e-3
     twice = [descent.infinite_teacher(*tasks.arcs(4, 8, gap)).gamma for gap in (0.2, 0.1)]
