@@ -4,6 +4,7 @@ Each line of standard input is a case: ``{"chapter": ..., "values": {...}}``. Th
 what went wrong, as JSON text, and null where all went well.
 """
 
+import contextlib
 import gc
 import json
 import os
@@ -111,9 +112,8 @@ def main():
     answers = os.fdopen(os.dup(1), "w")  # what chapters print goes nowhere
     nowhere = os.open(os.devnull, os.O_WRONLY)
     os.dup2(nowhere, 1)
-    with tempfile.TemporaryDirectory() as scratch:
+    with tempfile.TemporaryDirectory() as scratch, contextlib.chdir(scratch):
         os.environ["IPYTHONDIR"] = scratch
-        os.chdir(scratch)
         shell = Shell.instance(config=Config(HistoryManager={"enabled": False}))
         for line in sys.stdin:
             case = json.loads(line)

@@ -1,5 +1,6 @@
 """Every value that a parameters cell allows runs, and every other one is refused with one line before any work."""
 
+import contextlib
 import functools
 import json
 import os
@@ -35,6 +36,7 @@ class Runner:
 
     def __init__(self, folder):
         self.folder = folder
+        self.errors = open(folder / "errors", "w+")
         self.process = None
 
     def start(self):
@@ -46,26 +48,29 @@ class Runner:
             "KDLIB_WORKERS": "1",
             "OMP_NUM_THREADS": "1",
         }
-        pipes = {"stdin": subprocess.PIPE, "stdout": subprocess.PIPE, "stderr": subprocess.DEVNULL}
+        pipes = {"stdin": subprocess.PIPE, "stdout": subprocess.PIPE, "stderr": self.errors}
         self.process = subprocess.Popen(command, env=environment, text=True, **pipes)
 
     def problem_of(self, case):
         """What went wrong in a case; None where nothing did."""
         if self.process is None:
             self.start()
-        self.process.stdin.write(json.dumps(case._asdict()) + "\n")
-        self.process.stdin.flush()
+        with contextlib.suppress(BrokenPipeError):  # of a process that is dead: it has no answer either
+            self.process.stdin.write(json.dumps(case._asdict()) + "\n")
+            self.process.stdin.flush()
         ready, _, _ = select.select([self.process.stdout], [], [], PATIENCE)
         answer = self.process.stdout.readline() if ready else ""
-        if not answer:
-            self.stop()
-            return f"no answer within {PATIENCE} s" if not ready else "the process died"
-        return json.loads(answer)
+        if answer:
+            return json.loads(answer)
+        self.stop()
+        self.errors.seek(0)
+        return ("the process died" if ready else f"no answer within {PATIENCE} s") + f"\n{self.errors.read()[-2000:]}"
 
     def stop(self):
         if self.process is None:
             return
-        self.process.stdin.close()
+        with contextlib.suppress(BrokenPipeError):
+            self.process.stdin.close()
         try:
             self.process.wait(20)
         except subprocess.TimeoutExpired:
@@ -80,6 +85,7 @@ def runner(tmp_path_factory):
     running = Runner(tmp_path_factory.mktemp("cases"))
     yield running
     running.stop()
+    running.errors.close()
 
 
 def what_is_lacking(case):
