@@ -4,13 +4,15 @@ import contextlib
 import os
 import subprocess
 import sys
+import threading
 from pathlib import Path
 
+import nbformat
 import pytest
 
 from companion import __main__ as command_line
 from companion import claims
-from companion.press import execution, jupyterbook, site
+from companion.press import execution, jupyterbook, provenance, site
 
 ROOT = Path(__file__).resolve().parent.parent
 
@@ -96,3 +98,28 @@ def test_a_command_that_needs_no_torch_does_not_load_it():
     told = "import sys; from companion import __main__; from companion.press import site; print('torch' in sys.modules)"
     done = subprocess.run([sys.executable, "-c", told], cwd=ROOT, capture_output=True, text=True, check=True)
     assert done.stdout == "False\n"
+
+
+def test_the_device_is_looked_up_while_the_chapter_is_executed(tmp_path, monkeypatch):
+    begun = threading.Event()
+
+    def device(wanted):
+        assert begun.wait(60), "the chapter waits for the device"
+        return f"the card for {wanted}"
+
+    def run_cells(*words):
+        begun.set()
+        return nbformat.v4.new_notebook()
+
+    monkeypatch.setattr(provenance, "device", device)
+    monkeypatch.setattr(execution, "_run_cells", run_cells)
+    path = execution.execute("01b_one_dimension", tmp_path)
+    assert nbformat.read(path, as_version=4).metadata["kdlib"]["device"] == "the card for auto"
+
+
+def test_a_card_that_is_not_there_is_told_before_any_work(tmp_path, monkeypatch, capsys):
+    monkeypatch.setattr("torch.cuda.is_available", lambda: False)
+    monkeypatch.setattr(execution, "_run_cells", lambda *words: pytest.fail("work has begun"))
+    assert command_line.main(["run", "1b", "-p", "device", "cuda", "--out", str(tmp_path)]) == 1
+    told = capsys.readouterr().err
+    assert told.startswith("kdlib: device cuda needs an NVIDIA card") and told.count("\n") == 1

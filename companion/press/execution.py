@@ -5,6 +5,7 @@ import os
 import tempfile
 import threading
 import time
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -96,7 +97,12 @@ def execute(
         if value != defaults[name]:
             injected[name] = value
     start = time.perf_counter()
-    with tempfile.TemporaryDirectory() as scratch:
+    with tempfile.TemporaryDirectory() as scratch, ThreadPoolExecutor(1) as beside:
+        # It loads torch, which takes as long as the kernel takes to start.
+        device = beside.submit(provenance.device, given.get("device", "cpu"))
+        if given.get("device") == "cuda":
+            # Where there is none, this is said before any work.
+            device.result()
         interpreter.check(scratch)
         told = Path(scratch) / "sweeps"
         with _environment(
@@ -108,7 +114,7 @@ def execute(
             KDLIB_SWEEPS=str(told),
         ):
             executed = _run_cells(chapter, folder, Path(scratch), injected, progress)
-        record |= provenance.from_sweeps(told)
+        record |= provenance.from_sweeps(told) | {"device": device.result()}
     record["rows_seconds"] = round(record["rows_seconds"], 1)
     record["seconds"] = round(time.perf_counter() - start, 1)
     is_settled = before is not None and _asked(inputs, chapter, profile) == before

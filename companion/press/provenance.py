@@ -23,7 +23,7 @@ def before_a_run(chapter, profile, values, changed):
 
     Returns:
         A dict of plain JSON values: ``chapter``, ``profile``, ``parameters``,
-        ``changed``, ``device``, ``seeds``, ``versions`` and ``commit``.
+        ``changed``, ``seeds``, ``versions`` and ``commit``.
     """
     versions = {"python": platform.python_version(), "kdlib": own_version()}
     for name in LIBRARIES:
@@ -33,7 +33,6 @@ def before_a_run(chapter, profile, values, changed):
         "profile": profile,
         "parameters": values,
         "changed": changed,
-        "device": _device(values.get("device", "cpu")),
         "seeds": values.get("seeds"),
         "versions": versions,
         "commit": commit(),
@@ -84,6 +83,28 @@ def from_sweeps(path):
     }
 
 
+def device(wanted):
+    """The device that a chapter's ``device`` parameter means, by its name.
+
+    Args:
+        wanted: ``auto``, ``cpu`` or ``cuda``.
+
+    Returns:
+        ``cpu``, or what the card is called.
+
+    Raises:
+        ValueError: ``cuda`` where there is none.
+    """
+    import torch
+
+    from kdlib import devices
+
+    picked = devices.pick_device(wanted)
+    if picked.type == "cuda":
+        return torch.cuda.get_device_name(picked)
+    return picked.type
+
+
 def commit():
     """The repository's short commit.
 
@@ -104,17 +125,6 @@ def _git(*words):
     command = ["git", "-C", str(chapters.book().parent), *words]
     done = subprocess.run(command, capture_output=True, text=True, check=True)
     return done.stdout.strip()
-
-
-def _device(wanted):
-    import torch
-
-    from kdlib import devices
-
-    device = devices.pick_device(wanted)
-    if device.type == "cuda":
-        return torch.cuda.get_device_name(device)
-    return device.type
 
 
 def _seconds_before(sweeps):
