@@ -1,7 +1,10 @@
-"""How many cases of the parameters cells are run, and from which seed they are drawn."""
+"""One thread a test, and how many cases of the parameters cells are run, drawn from which seed."""
 
 import datetime
+import os
 
+# Before torch is loaded: tests run beside each other, and threads of one would wait for those of the other.
+os.environ.setdefault("OMP_NUM_THREADS", "1")
 TEST = "test_a_value_that_is_allowed_runs"
 
 
