@@ -122,6 +122,7 @@ WAYS = {
     "in a function inside": "A = {}\ndef run(seed):\n    def f():\n        return A\n    return f",
     "in a function inside that": "A = {}\ndef run(seed):\n    def f():\n        return lambda: A\n    return f",
     "in a module that is read whole": "import sys\nA = {}\ndef f():\n    return A\nme = sys.modules[__name__]" + READ + "vars(me)",
+    "in a module that is imported inside": "A = {}\ndef f():\n    return A\ndef run(seed):\n    import typed\n    return typed",
     "of one of two that a place has made": (
         "def make(a):\n    def f():\n        return a\n    return f\nf = make({})\ng = make(7)" + READ + "f() + g()"
     ),

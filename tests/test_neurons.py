@@ -54,6 +54,12 @@ def test_a_stack_of_networks_goes_the_way_of_each_alone(n, monkeypatch):
         assert nets[k].hidden.untyped_storage().nbytes() == twin.hidden.untyped_storage().nbytes()
 
 
+def test_no_updates_leave_a_network_where_it_starts():
+    net = network(4)
+    training.projected_gradient_descent([net], sphere(3, 5), torch.zeros(3), step=1.0, radius=1.0, steps=0)
+    assert torch.equal(net.hidden, network(4).hidden)
+
+
 def test_condensed_networks_train_like_the_whole_ones():
     x, _ = tasks.arcs(4, 2, 1.3)
     x = x * torch.linspace(0.5, 3, 8).double()[:, None]  # the longer an input, the more neurons can switch it
@@ -210,6 +216,8 @@ def test_a_teacher_passes_through_its_images_as_often_as_asked(monkeypatch):
      "must be probabilities of shape"),
     (lambda: training.projected_gradient_descent([network(4)], sphere(3, 5), torch.zeros(3), step=0.0, radius=1.0, steps=1),
      "step and radius must be > 0"),
+    (lambda: training.projected_gradient_descent([network(4)], sphere(3, 5), torch.zeros(3), step=1.0, radius=1.0, steps=-1),
+     "steps >= 0, got 1.0, 1.0 and -1"),
     (lambda: tasks.arcs(3, 1, 0.1), "sectors must be even"),
     (lambda: tasks.arcs(4, 1, 2.0), r"gap in \(0, 2 pi / sectors\], got 4, 1 and 2.0"),
     (lambda: tasks.noisy_xor(2), "at least 3, got 2"),

@@ -37,6 +37,7 @@ def test_inputs_have_the_spread_that_is_asked_for(law):
     x = synthetic.inputs(40_000, law=law, spread=3.0, generator=generator())
     assert x.mean(0).abs().max() < 0.06 and (x.std(0) / 3 - 1).abs().max() < 0.015  # four standard errors
     assert (x.abs().max() <= 3 * 3**0.5) == (law == "uniform")
+    assert x.shape == (40_000, 2)  # the plane, unless another dimension is asked for
 
 
 @pytest.mark.parametrize("loss", synthetic.LOSSES)
