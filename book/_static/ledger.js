@@ -33,10 +33,8 @@ document.addEventListener("DOMContentLoaded", () => {
     const chosen = new URLSearchParams(card ? "" : location.hash.slice(1));
     for (const field of fields) field.value = chosen.get(field.name) ?? "";
     show();
-    if (card) {
-      card.open = true;
-      card.scrollIntoView();
-    }
+    if (card) card.open = true;
+    if (location.hash) (card ?? filters).scrollIntoView();
   };
 
   filters.hidden = false;
