@@ -11,7 +11,7 @@ document.addEventListener("DOMContentLoaded", () => {
 
   const fits = (card) => fields.every((field) => {
     if (!field.value) return true;
-    if (field.name === "q") return field.value.toLowerCase().split(/\s+/).every((word) => words.get(card).includes(word));
+    if (field.name === "words") return field.value.toLowerCase().split(/\s+/).every((word) => words.get(card).includes(word));
     return card.dataset[field.name] === field.value;
   });
 

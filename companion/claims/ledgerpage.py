@@ -62,7 +62,7 @@ def _filters(frame, count):
     verdicts = {verdict: verdict for verdict in VERDICTS if verdict in found}
     kinds = sorted({why[0] for why in map(reason, frame.to_dict("records")) if why})
     search = markup.element(
-        "label", "Search ", markup.Markup('<input type="search" name="q">')
+        "label", "Search ", markup.Markup('<input type="search" name="words">')
     )
     return markup.element(
         "form",
