@@ -245,3 +245,23 @@ def test_pages_open_without_errors_or_outside_requests(site, address, browser, t
         assert wide <= 1, f"{name} is {wide} px wider than a phone"
         page.close()
     context.close()
+
+
+@needs_browser
+def test_the_ledger_keeps_its_choices_in_the_address_and_opens_the_claim_that_is_asked_for(site, address, browser):
+    page = browser.new_page()
+    page.goto(f"{address}/ledger.html#chapter=01_effective_logits&words=threshold")
+    shown = page.locator("details.kd-claim:visible")
+    assert 1 < shown.count() < 20 and page.input_value(".kd-filters [name=words]") == "threshold"
+    for card in shown.all():
+        assert card.get_attribute("data-chapter") == "01_effective_logits" and "threshold" in card.text_content().lower()
+    page.fill(".kd-filters [name=words]", "no such words")
+    assert shown.count() == 0 and page.locator(".kd-ledger section:visible").count() == 0
+    assert page.url.endswith("#words=no+such+words&chapter=01_effective_logits")
+
+    claim = page.locator("details.kd-claim").nth(30).get_attribute("id")
+    page.goto(f"{address}/index.html")
+    page.goto(f"{address}/ledger.html#{claim}")
+    assert page.locator("details.kd-claim[open]").evaluate_all("all => all.map(one => one.id)") == [claim]
+    assert page.inner_text(".kd-filters output") == f"{page.locator('details.kd-claim').count()} claims"
+    page.close()
