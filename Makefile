@@ -44,7 +44,7 @@ lint: $(READY)
 	@$(PYTHON) -m ruff format -q --check kdlib companion tools
 
 test: lint
-	@$(PYTHON) -m pytest -q -n 2 --dist loadfile tests
+	@$(PYTHON) -m pytest -q -n 2 --dist loadfile --no-loadscope-reorder tests
 
 bench: $(READY)
 	@for script in benchmarks/bench_*.py; do $(PYTHON) $$script || exit 1; done
