@@ -115,9 +115,8 @@ def _whose(made):
 
 def _link(made, page):
     """A link to the figure that decides a claim, or to its line in the chapter."""
-    if made["verdict"] == NO_CHAPTER:
-        return ""
-    if made["verdict"] == NOT_RUN or not (page or made["figure"]):
+    was_run = made["verdict"] not in (NO_CHAPTER, NOT_RUN)
+    if not was_run or not (page or made["figure"]):
         return ""
     target = made["figure"] or f"claim-{made['id']}"
     text = "its figure" if made["figure"] else "its place in the chapter"
