@@ -2,8 +2,8 @@
 
 Objects lie flat at the top, as chapters call them; each paper's task has a folder::
 
-    logits  losses  linearized  datasets  pixels  devices    what the papers talk about
-    kernels  models  training  metrics                       the same, in several files
+    logits  losses  datasets  pixels  devices                what the papers talk about
+    kernels  linearized  models  training  metrics           the same, in several files
     intervals  curves  published                             estimates and paper curves
     roots  places  downloads                                 a solver; files and folders
     papers                                                   one folder a paper

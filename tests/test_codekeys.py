@@ -63,7 +63,7 @@ HARMLESS = {
     "how pages are dressed": ("companion/press/pages.py", "import ", "import this_is_not_there\nimport "),
     "a plot": ("companion/plots/verbs.py", "import ", "import this_is_not_there\nimport "),
     "a docstring": ("kdlib/kernels/tiles.py", '"""The arithmetic of', '"""Arithmetic of'),
-    "a comment": ("kdlib/linearized.py", "\nimport ", "\n# why\nimport "),
+    "a comment": ("kdlib/linearized/student.py", "\nimport ", "\n# why\nimport "),
 }
 HARMFUL = {
     "a formula of the kernel": ("kdlib/kernels/layers.py", "sigma_b**2 + (sigma_w", "sigma_b**2 + 1e-9 + (sigma_w"),

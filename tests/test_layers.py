@@ -8,7 +8,8 @@ import pytest
 
 ROOT = Path(__file__).resolve().parent.parent
 PACKAGES = ("kdlib", "companion")
-FACES = ("kdlib", "companion", "kdlib.kernels", "kdlib.models", "kdlib.training", "kdlib.metrics", "companion.claims")
+FACES = ("kdlib", "companion", "kdlib.kernels", "kdlib.models", "kdlib.training", "kdlib.metrics",
+         "kdlib.linearized", "companion.claims")
 
 # What the modules under a name may import of both packages, beside what lies under that name itself. The longest name
 # that fits a module counts; a name ends at a dot.

@@ -5,7 +5,7 @@ import torch
 
 import references
 from kdlib import kernels, linearized, logits, losses, memory, models
-from kdlib.linearized import LinearizedStudent
+from kdlib.linearized import LinearizedStudent, student as students
 
 
 def task(n, t=7, k=2, d=2, seed=0):
@@ -32,7 +32,7 @@ def test_chosen_sizes_and_blocks_of_test_points_change_nothing(monkeypatch):
     gram, cross, z = task(n=60, t=23)
     student = LinearizedStudent(gram)
     every = student.predict(cross, z)
-    monkeypatch.setattr(linearized, "BLOCK", 5)
+    monkeypatch.setattr(students, "BLOCK", 5)
     close = dict(rtol=1e-12, atol=1e-12)  # the order of the sums
     torch.testing.assert_close(student.predict(cross, z), every, **close)
     torch.testing.assert_close(student.predict(cross, z, sizes=[1, 8, 60]), every[[0, 7, 59]], **close)

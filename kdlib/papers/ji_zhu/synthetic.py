@@ -11,7 +11,7 @@ from typing import NamedTuple
 import torch
 from torch import nn
 
-from kdlib import kernels, linearized, models
+from kdlib import kernels, linearized, memory, models
 
 #: Standard deviation of every input coordinate.
 SPREAD = 5.0
@@ -23,6 +23,8 @@ LAWS = ("normal", "uniform")
 LOSSES = ("squared", "logistic")
 # rows of a kernel or a hidden layer held at a time
 BLOCK = 1024
+# bytes of a float64
+NUMBER = 8
 
 
 class Student(NamedTuple):
@@ -158,10 +160,9 @@ class WideTeacher(nn.Module):
         \quad \text{or} \quad
         \dot a = \frac1M \bigl(y - \sigma(\Theta(X, X)\, a)\bigr)
 
-    The first, the squared error to logits of :math:`\pm a_0`, has a closed form in the
-    eigenbasis of :math:`\Theta(X, X)`. The second, the logistic loss, is integrated by
-    a Rosenbrock method of second order whose steps grow with s; outputs are within 1 %
-    of the exact flow.
+    The first, the squared error to logits of :math:`\pm a_0`, is
+    :func:`kdlib.linearized.gradient_flow`; the second, the logistic loss, is
+    :func:`kdlib.linearized.logistic_flow`.
 
     Args:
         x: inputs, ``(M, d)``.
@@ -174,6 +175,7 @@ class WideTeacher(nn.Module):
 
     Raises:
         ValueError: shapes, labels, epochs, loss, scale or rate out of range.
+        MemoryError: the kernel of the M samples does not fit.
 
     Source: Ji & Zhu 2020, Section 4.1 and Fig. 4 middle; network, loss and training are
     not published, the kernel limit is ours; Jacot et al. 2018, Section 5, for the
@@ -201,14 +203,17 @@ class WideTeacher(nn.Module):
                 f"loss must be one of {', '.join(LOSSES)} and scale > 0, got "
                 f"{loss!r} and {scale}"
             )
+        memory.require(
+            NUMBER * len(x) ** 2, x.device, f"the kernel of M = {len(x):,} samples"
+        )
         self.depth = depth
         self.register_buffer("x", x.double())
         gram = kernels.ntk(self.x, depth=depth)
         labels = labels.to(self.x)
         if loss == "logistic":
-            duals = _logistic(gram, labels, times)
+            duals = linearized.logistic_flow(gram, labels, times)
         else:
-            duals = _squared(gram, scale * (2 * labels - 1), times)
+            duals = linearized.gradient_flow(gram, scale * (2 * labels - 1), times)
         self.register_buffer("duals", duals)
 
     def forward(self, x):
@@ -313,47 +318,3 @@ def draw_student(
 def _grow_from_zero(times):
     """Whether every time is larger than the one before it, and the first than 0."""
     return (times.diff(prepend=times.new_zeros(1)) > 0).all()
-
-
-def _squared(gram, targets, times):
-    """Dual coefficients of the squared error's flow at the given times: ``(M, k)``."""
-    M = len(gram)
-    spectrum, V = torch.linalg.eigh(gram / M)
-    learned = -torch.expm1(-spectrum[:, None] * times)
-    return V @ ((V.T @ targets)[:, None] * learned / (M * spectrum[:, None]))
-
-
-def _logistic(gram, labels, times, *, first=0.1, growth=0.3):
-    """Dual coefficients of the logistic flow at the given times: ``(M, k)``."""
-    # steps of ROS2 (Verwer et al. 1999, Eq. 6), each growth times the time that has
-    # passed, at least first, and at most up to the next of the times
-    a = torch.zeros_like(labels)
-    now = 0.0
-    duals = []
-    for time in times.tolist():
-        while now < time * (1 - 1e-12):
-            step = min(max(growth * now, first), time - now)
-            a = _rosenbrock_step(gram, labels, a, step)
-            now += step
-        duals.append(a)
-    return torch.stack(duals, dim=1)
-
-
-def _rosenbrock_step(gram, labels, a, step):
-    """One step of ROS2 for the logistic flow of the dual coefficients a."""
-    M = len(labels)
-    gamma = 1 - 0.5**0.5
-    p = torch.sigmoid(gram @ a)
-    root = (p * (1 - p) * (gamma * step / M)).sqrt()
-    A = root[:, None] * gram * root
-    A.diagonal().add_(1)
-    L = torch.linalg.cholesky(A)
-    first_rate = _solve(L, gram, root, (labels - p) / M)
-    ahead = (labels - torch.sigmoid(gram @ (a + step * first_rate))) / M
-    second_rate = _solve(L, gram, root, ahead - 2 * first_rate)
-    return a + step * (1.5 * first_rate + 0.5 * second_rate)
-
-
-def _solve(L, gram, root, rate):
-    """(1 + D Θ)⁻¹ rate with D = root², by the symmetric form whose factor is L."""
-    return rate - root * torch.cholesky_solve((root * (gram @ rate))[:, None], L)[:, 0]
