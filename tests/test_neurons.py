@@ -1,5 +1,6 @@
 """Two-layer networks: stacked training against its slow twin, the theory's teacher, what the theorems ask for."""
 
+import itertools
 import math
 
 import pandas
@@ -8,7 +9,7 @@ import torch
 
 import references
 from kdlib import models, training
-from kdlib.papers.mandal import descent, digits, tasks, theorems
+from kdlib.papers.mandal import chance, descent, digits, starts, tasks, theorems
 from kdlib.training import projected
 
 INF = float("inf")
@@ -192,6 +193,114 @@ def test_students_in_company_are_students_alone():
     assert not torch.equal(single["test"], alone["test"])
 
 
+def trained_alone(seed, x, p, *, symmetric, free, optimiser, rate, passes, batch_size):
+    """The slow twin of ``starts.accuracies``: one student, its gradients as sums over neurons, its optimiser written out."""
+    net = models.TwoLayerReLU(x.shape[1], 4, generator=seeded(seed), symmetric=symmetric, dtype=torch.float64)
+    weights = [net.hidden.detach().clone(), net.signs.clone()]
+    speed, square = ([torch.zeros_like(w) for w in weights] for _ in range(2))
+    batch_size = min(batch_size, len(x))
+    order, step, steps = seeded(), 0, passes * (len(x) // batch_size)
+    for _ in range(passes):
+        for index in torch.randperm(len(x), generator=order).split(batch_size)[: len(x) // batch_size]:
+            W, a = weights
+            slopes = [torch.zeros_like(W), torch.zeros_like(a)]
+            for i in index:
+                neurons = torch.relu(W @ x[i])
+                residual = (torch.sigmoid(a @ neurons / 2) - p[i]) / len(index)
+                for j in range(4):
+                    slopes[0][j] += residual * a[j] / 2 * (W[j] @ x[i] > 0) * x[i]
+                    slopes[1][j] += residual * neurons[j] / 2
+            now = rate * training.one_cycle(step, steps)
+            step += 1
+            for k in range(1 + free):
+                if optimiser == "momentum":
+                    speed[k] = 0.9 * speed[k] + slopes[k]
+                    weights[k] = weights[k] - now * (slopes[k] + 0.9 * speed[k])
+                else:
+                    speed[k] = 0.9 * speed[k] + 0.1 * slopes[k]
+                    square[k] = 0.999 * square[k] + 0.001 * slopes[k] ** 2
+                    mean, spread = speed[k] / (1 - 0.9**step), square[k] / (1 - 0.999**step)
+                    weights[k] = weights[k] - now * mean / (spread.sqrt() + 1e-8)
+    return weights
+
+
+def few_starts(n=12):
+    from kdlib import datasets
+
+    images = datasets.load("digits")
+    data = starts.tasks(images, few_digits(n), components=12)
+    data |= {f"{task}_logits": torch.linspace(-3, 3, n) for task in ("centred", "pixels+1")}
+    return {name: values.double() for name, values in data.items()}
+
+
+@pytest.mark.parametrize(("optimiser", "rate", "batch_size"), [("momentum", 20.0, 5), ("adam", 0.3, 5), ("adam", 0.3, 99)])
+@pytest.mark.parametrize(("subset", "free", "symmetric"), [("centred", False, True), ("pixels+1", True, True), ("pixels+1", False, False)])
+def test_students_of_many_starts_are_trained_each_like_its_slow_twin(optimiser, rate, batch_size, subset, free, symmetric, monkeypatch):
+    data, stack, measured = few_starts(), [], starts._measured
+    monkeypatch.setattr(starts, "_measured", lambda *given: stack.extend(given[:2]) or measured(*given))
+    way = dict(symmetric=symmetric, free=free, optimiser=optimiser, rate=rate, passes=3, batch_size=batch_size)
+    rows = starts.accuracies([0, 1], subset=subset, width=4, temperatures=[0.0, 2.0], device="cpu", data=data, **way)
+    x, validation_x, test_x = (data[f"{subset}_{part}_x"] for part in digits.PARTS)
+    for k, (seed, T) in enumerate([(0, 0), (0, 2.0), (1, 0), (1, 2.0)]):
+        p = torch.sigmoid(data[f"{subset}_logits"] / T) if T else data[f"{subset}_train_y"]
+        W, a = trained_alone(seed, x, p, **way)
+        assert torch.allclose(stack[0][k], W, rtol=1e-8, atol=1e-9) and torch.allclose(stack[1][k], a, rtol=1e-8, atol=1e-9)
+        right = ((torch.relu(test_x @ W.T) @ a > 0) == (data[f"{subset}_test_y"] > 0.5)).double().mean()
+        assert rows[seed]["test"][k % 2] == pytest.approx(right.item(), abs=1e-12)
+        assert rows[seed]["living"][k % 2] == (validation_x @ W.T > 0).any(0).sum()
+
+
+def test_a_student_that_breaks_down_answers_0_and_a_dead_neuron_is_counted():
+    data = {name: values.float() for name, values in few_starts().items()}
+    (broken,) = starts.accuracies([0], subset="pixels+1", width=4, temperatures=[0.0], symmetric=True, free=True, optimiser="momentum",
+                                  rate=1e30, passes=60, batch_size=12, device="cpu", data=data)
+    for part in ("validation", "test"):
+        assert broken[part] == [pytest.approx(1 - data[f"pixels+1_{part}_y"].double().mean().item(), rel=1e-12)]
+    hidden = torch.zeros(1, 4, data["pixels+1_train_x"].shape[1])
+    hidden[:, :, -1] = torch.tensor([1.0, -1.0, 0.5, -2.0])  # the constant input alone: two are always on, two never
+    (row,) = starts._measured(hidden, torch.ones(1, 4), data, "pixels+1", 1)
+    assert row["living"] == [2] and row["test"] == [data["pixels+1_test_y"].double().mean().item()]
+
+
+def test_the_four_inputs_of_the_table_task():
+    from kdlib import datasets
+
+    images = datasets.load("digits")
+    table = digits.task(images, components=64, n_train=50)
+    data = starts.tasks(images, table, components=64)
+    pixels = images.test_images.flatten(1).float() / 255
+    known = len(images.train_images) * 5 // 6
+    scale = (images.train_images[:known].flatten(1).float() / 255).norm(dim=1).mean()
+    plain = data["pixels_test_x"]
+    assert torch.allclose(plain @ plain.T, pixels @ pixels.T / scale**2, atol=1e-5)  # turned without loss
+    assert torch.equal(data["centred_test_x"], table["all_test_x"])
+    for name in ("centred", "pixels"):
+        joined = torch.cat([data[f"{name}_test_x"], torch.ones(len(pixels), 1)], dim=1) / math.sqrt(2)
+        assert torch.equal(data[f"{name}+1_test_x"], joined)
+        for task in (name, f"{name}+1"):
+            assert data[f"{task}_students"] == len(data[f"{task}_train_x"]) == len(data[f"{task}_train_y"]) == 50
+            assert torch.equal(data[f"{task}_validation_y"], table["all_validation_y"])
+
+
+@pytest.mark.parametrize("number", [1, 2, 4])
+def test_the_best_of_several_starts_is_that_of_all_draws(number):
+    validation, test = [0.5, 0.9, 0.7, 0.8], [0.4, 0.6, 0.9, 0.7]
+    draws = sorted(test[max(draw, key=lambda k: validation[k])] for draw in itertools.product(range(4), repeat=number))
+    found = chance.best_of(validation, test, number)
+    assert found.mean == pytest.approx(sum(draws) / len(draws), rel=1e-12)
+    for end, share in ((found.low, 0.025), (found.high, 0.975)):
+        assert end == draws[math.ceil(share * len(draws)) - 1]
+
+
+def test_the_share_of_pairs_counts_pairs_of_different_starts():
+    x, y = torch.rand(2, 9, generator=seeded(3), dtype=torch.float64)
+    counted = [bool(y[j] - x[i] >= 0.2 and y[j] > 0.5) for i in range(9) for j in range(9) if i != j]
+    share = chance.share_of_pairs(x, y, 0.2, above=0.5)
+    assert share.value.item() == pytest.approx(sum(counted) / 72, rel=1e-12) and 0 <= share.low < share.value < share.high <= 1
+    assert chance.share_of_pairs(x, x, 0.0, above=0.0).value.item() == pytest.approx(0.5, rel=1e-12)
+    assert chance.share_of_pairs(x, y, 0.2, above=1.0).value == 0
+
+
 def test_a_teacher_learns_from_its_own_number_of_images_and_teaches_all_students():
     options = dict(subset="all", width=8, epochs=2, learning_rate=10.0, device="cpu", data=few_digits())
     few, many = (digits.teacher_logits(0, n=n, **options)["logits"] for n in (20, 1000))
@@ -224,6 +333,11 @@ def test_a_teacher_passes_through_its_images_as_often_as_asked(monkeypatch):
     (lambda: descent.averaged_risk_and_error([0], sectors=2, points=1, gap=1.0, width=2, kind="both", step=1.0, radius=1.0,
                                              steps=1), "soft or hard"),
     (lambda: digits.task(None, components=0, n_train=1), "at least 1, got 0 and 1"),
+    (lambda: chance.best_of([0.5], [0.5, 0.6], 1), r"got \(1,\), \(2,\) and 1"),
+    (lambda: chance.best_of([0.5], [0.5], 0), "at least 1, got .* and 0"),
+    (lambda: chance.share_of_pairs([0.5, 0.5], [0.5, 0.5], 0.0, above=0.0), "at least 3 starts, got 2"),
+    (lambda: starts.accuracies([0], subset="pixels", width=4, temperatures=[0.0], symmetric=True, free=True, optimiser="lbfgs", rate=1.0,
+                               passes=1, batch_size=1, device="cpu", data={}), "one of momentum, adam; got 'lbfgs'"),
 ])
 def test_guards(call, told):
     with pytest.raises(ValueError, match=told):
