@@ -102,20 +102,19 @@ def _factor_lower(K, least):
     """
     for start in range(0, len(K), BLOCK):
         panel = K[start:, start : start + BLOCK]
-        size = min(BLOCK, len(K) - start)
-        upper = panel[:size].triu(1)
-        panel.addmm_(K[start:, :start], K[start : start + size, :start].T, alpha=-1)
+        upper = panel[:BLOCK].triu(1)
+        panel.addmm_(K[start:, :start], K[start : start + BLOCK, :start].T, alpha=-1)
         # info counts from 1, and 0 is success.
-        L, info = torch.linalg.cholesky_ex(panel[:size])
-        panel[:size] = L + upper
-        done = int(info) - 1 if info else size
+        L, info = torch.linalg.cholesky_ex(panel[:BLOCK])
+        panel[:BLOCK] = L + upper
+        done = int(info) - 1 if info else BLOCK
         low = L.diagonal()[:done].square() <= least[start : start + done]
         if low.any():
             return start + int(low.nonzero()[0])
         if info:
             return start + done
-        panel[size:] = torch.linalg.solve_triangular(
-            L.T, panel[size:], upper=True, left=False
+        panel[BLOCK:] = torch.linalg.solve_triangular(
+            L.T, panel[BLOCK:], upper=True, left=False
         )
     return None
 

@@ -18,7 +18,9 @@ def errors_and_gains(
     sizes,
     test_points,
     teacher_modes,
+    teacher_amplitude,
     teacher_samples,
+    teacher_scale,
     depth=2,
     device="auto",
 ):
@@ -38,7 +40,9 @@ def errors_and_gains(
         sizes: growing sample sizes n.
         test_points: number of test points.
         teacher_modes: modes of the truth.
+        teacher_amplitude: standard deviation of its amplitudes.
         teacher_samples: labelled samples of the teacher.
+        teacher_scale: logits to which the squared error draws it.
         depth: hidden layers of the student.
         device: where to compute.
 
@@ -62,7 +66,13 @@ def errors_and_gains(
         max(sizes) + test_points, depth=depth, generator=draw
     )
     truth, network = synthetic.draw_teacher(
-        teacher_modes, teacher_samples, epochs, depth=depth, generator=draw
+        teacher_modes,
+        teacher_samples,
+        epochs,
+        amplitude=teacher_amplitude,
+        scale=teacher_scale,
+        depth=depth,
+        generator=draw,
     )
     z_g = truth(x)
     pool = _Pool(student, initial, z_g, student.whiten(z_g - initial), sizes)

@@ -15,8 +15,12 @@ from kdlib import kernels, linearized, memory, models
 
 #: Standard deviation of every input coordinate.
 SPREAD = 5.0
+#: Standard deviation of the truth's amplitudes in Figs. 2, 4 and 5.
+AMPLITUDE = 4.8
 #: Flow time in one epoch of the teacher.
 RATE = 1.2
+#: Logits to which the squared error draws the teacher.
+SCALE = 3.0
 #: Laws of the inputs.
 LAWS = ("normal", "uniform")
 #: Losses of the teacher.
@@ -183,7 +187,7 @@ class WideTeacher(nn.Module):
     """
 
     def __init__(
-        self, x, labels, epochs, *, loss="squared", scale=6.0, rate=RATE, depth=2
+        self, x, labels, epochs, *, loss="squared", scale=SCALE, rate=RATE, depth=2
     ):
         super().__init__()
         times = torch.as_tensor(epochs, dtype=torch.float64, device=x.device) * rate
@@ -238,13 +242,16 @@ class Teacher(NamedTuple):
     network: WideTeacher
 
 
-def draw_teacher(modes, samples, epochs, *, generator, **options):
+def draw_teacher(
+    modes, samples, epochs, *, amplitude=AMPLITUDE, generator, **options
+):
     """A teacher of the synthetic task: it learns the sign of a Gaussian mixture.
 
     Args:
         modes: modes q of the mixture.
         samples: labelled samples M that the network sees.
         epochs: stopping epochs, growing, > 0.
+        amplitude: standard deviation of the mixture's amplitudes.
         generator: draws the mixture, then the samples.
         **options: of :class:`WideTeacher`, such as ``depth``.
 
@@ -256,7 +263,7 @@ def draw_teacher(modes, samples, epochs, *, generator, **options):
 
     Source: Ji & Zhu 2020, Section 4.
     """
-    truth = GaussianMixture(modes, generator=generator)
+    truth = GaussianMixture(modes, amplitude=amplitude, generator=generator)
     shown = inputs(samples, generator=generator)
     labels = (truth(shown) > 0).double()
     return Teacher(truth, WideTeacher(shown, labels, epochs, **options))

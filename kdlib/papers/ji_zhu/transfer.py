@@ -23,8 +23,7 @@ def setting(
     pools,
     test_points,
     teacher_modes,
-    teacher_samples,
-    teacher_epoch,
+    teacher_amplitude,
     device,
 ):
     """The setting of :func:`risk_and_angles` from a chapter's parameters.
@@ -38,8 +37,7 @@ def setting(
         pools: sizes of smaller pools.
         test_points: number of test points.
         teacher_modes: of the teacher.
-        teacher_samples: of the teacher.
-        teacher_epoch: of the teacher.
+        teacher_amplitude: of the teacher.
         device: where to compute.
 
     Returns:
@@ -53,8 +51,7 @@ def setting(
         "test_points": test_points,
         "betas": BETAS,
         "teacher_modes": teacher_modes,
-        "teacher_samples": teacher_samples,
-        "teacher_epoch": teacher_epoch,
+        "teacher_amplitude": teacher_amplitude,
         "device": device,
     }
 
@@ -69,8 +66,7 @@ def risk_and_angles(
     test_points,
     betas,
     teacher_modes,
-    teacher_samples,
-    teacher_epoch,
+    teacher_amplitude,
     depth=2,
     device="auto",
 ):
@@ -80,7 +76,7 @@ def risk_and_angles(
     The pool is ``max(sizes)`` training samples, then ``test_points`` more. The oracle
     is the student of the whole pool, so that its outputs on the test points are the
     effective logits themselves, and Eq. 8 and Theorem 1 are exact there. The teacher is
-    perfect: labels are its own decisions.
+    perfect: it is the Gaussian mixture itself, and labels are its own decisions.
 
     Args:
         seed: of samples, student, task and teacher.
@@ -91,9 +87,8 @@ def risk_and_angles(
             test points by their own logits; the whole pool is added.
         test_points: number of test points.
         betas: angles at which the distribution p is evaluated.
-        teacher_modes: modes of the function whose sign labels the teacher's samples.
-        teacher_samples: labelled samples of the teacher.
-        teacher_epoch: its stopping epoch.
+        teacher_modes: modes of the mixture.
+        teacher_amplitude: standard deviation of its amplitudes.
         depth: hidden layers of the student.
         device: where to compute.
 
@@ -119,8 +114,8 @@ def risk_and_angles(
     x, initial, student = synthetic.draw_student(
         train + test_points, depth=depth, generator=draw
     )
-    teacher = synthetic.draw_teacher(
-        teacher_modes, teacher_samples, [teacher_epoch], depth=depth, generator=draw
+    teacher = synthetic.GaussianMixture(
+        teacher_modes, amplitude=teacher_amplitude, generator=draw
     )
     pool = _Pool(
         student=student,
@@ -130,7 +125,7 @@ def risk_and_angles(
         sizes=sizes,
         pools=sorted({*pools, train + test_points}),
     )
-    z_t = teacher.network(x)[:, 0]
+    z_t = teacher(x)
     by_ratio = []
     for rho in soft_ratios:
         z = logits.effective_logits(
@@ -217,6 +212,89 @@ def _risks(pool, z, v, to_oracle):
     }
 
 
+def stopped_oracles(
+    seed,
+    *,
+    soft_ratios,
+    temperature,
+    sizes,
+    samples,
+    times,
+    betas,
+    teacher_modes,
+    teacher_amplitude,
+    depth=2,
+    device="auto",
+):
+    r"""Angles to an oracle whose training on fresh samples was stopped.
+
+    The paper finds its oracle by online training, which stops somewhere. Here it is
+    the gradient flow of the squared error on ``samples`` fresh inputs, stopped at
+    several times, less the zero function: :math:`w_s = \phi(X)\, a(s)` with the
+    coefficients of :func:`kdlib.linearized.gradient_flow`. The students are those of n
+    samples of their own, less the zero function too.
+
+    Args:
+        seed: of samples and task.
+        soft_ratios: each in (0, 1].
+        temperature: T.
+        sizes: growing sample sizes n of the students, on whose samples p is evaluated
+            too.
+        samples: fresh samples of the oracle.
+        times: flow times s at which it stops.
+        betas: angles at which the distribution p is evaluated.
+        teacher_modes: of the teacher, see :func:`risk_and_angles`.
+        teacher_amplitude: of the teacher.
+        depth: hidden layers.
+        device: where to compute.
+
+    Returns:
+        dict of tensors over r soft ratios and k times: ``p`` ``(r, k, b)``;
+        ``direction``, the angle between student and oracle ``(r, k, s)``; ``norm`` of
+        the oracle ``(r, k)``.
+
+    Raises:
+        ValueError: a value out of range; see the functions it calls.
+
+    Source: Ji & Zhu 2020, Section 3.1, Eqs. 6 and 8; where the training stopped is not
+    published.
+    """
+    draw = torch.Generator(devices.pick_device(device)).manual_seed(seed)
+    x, _, student = synthetic.draw_student(max(sizes), depth=depth, generator=draw)
+    teacher = synthetic.GaussianMixture(
+        teacher_modes, amplitude=teacher_amplitude, generator=draw
+    )
+    fresh = synthetic.inputs(samples, generator=draw)
+    gram = kernels.ntk(fresh, depth=depth)
+    cross = kernels.ntk(x, fresh, depth=depth)
+    feature_squares = kernels.ntk_diagonal(x, depth=depth)
+    at = torch.as_tensor(sizes) - 1
+
+    def effective(points, rho):
+        z_t = teacher(points)
+        return logits.effective_logits(
+            z_t, z_t > 0, soft_ratio=rho, temperature=temperature
+        )
+
+    columns = {"p": [], "direction": [], "norm": []}
+    for rho in soft_ratios:
+        duals = linearized.gradient_flow(gram, effective(fresh, rho), times)
+        norms = (duals * (gram @ duals)).sum(0).sqrt()
+        outputs = cross @ duals
+        v = student.whiten(effective(x, rho))
+        inner = (student.whiten(outputs) * v[:, None]).cumsum(0)[at]
+        lengths = v.square().cumsum(0).sqrt()[at]
+        cosines = inner / (lengths[:, None] * norms)
+        angles = [
+            metrics.feature_angles(f, norm, feature_squares)
+            for f, norm in zip(outputs.T, norms)
+        ]
+        columns["p"].append(_shares(angles, betas))
+        columns["direction"].append(cosines.abs().clamp(max=1).acos().T)
+        columns["norm"].append(norms)
+    return {name: torch.stack(parts) for name, parts in columns.items()}
+
+
 def online_sgd(
     seed,
     *,
@@ -225,8 +303,7 @@ def online_sgd(
     soft_ratio,
     temperature,
     teacher_modes,
-    teacher_samples,
-    teacher_epoch,
+    teacher_amplitude,
     depth=2,
     batch=64,
     rate=0.1,
@@ -247,8 +324,7 @@ def online_sgd(
         soft_ratio: in (0, 1].
         temperature: T.
         teacher_modes: of the teacher, see :func:`risk_and_angles`.
-        teacher_samples: of the teacher.
-        teacher_epoch: of the teacher.
+        teacher_amplitude: of the teacher.
         depth: hidden layers.
         batch: fresh samples B a step.
         rate: learning rate η.
@@ -266,8 +342,8 @@ def online_sgd(
     Source: Ji & Zhu 2020, Section 3.1; rate, batch and steps are not published.
     """
     draw = torch.Generator(devices.pick_device(device)).manual_seed(seed)
-    teacher = synthetic.draw_teacher(
-        teacher_modes, teacher_samples, [teacher_epoch], depth=depth, generator=draw
+    teacher = synthetic.GaussianMixture(
+        teacher_modes, amplitude=teacher_amplitude, generator=draw
     )
     network = models.NTKMLP(2, width, depth=depth, generator=draw)
     weights = {name: value.detach() for name, value in network.named_parameters()}
@@ -276,7 +352,7 @@ def online_sgd(
     seen, norms = [], []
     for step in range(1, steps + 1):
         x = synthetic.inputs(batch, generator=draw)
-        z_t = teacher.network(x)[:, 0]
+        z_t = teacher(x)
         z = logits.effective_logits(
             z_t, z_t > 0, soft_ratio=soft_ratio, temperature=temperature
         )
