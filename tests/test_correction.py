@@ -9,12 +9,12 @@ from kdlib.papers.ji_zhu import correction, synthetic
 
 def test_a_run_agrees_with_explicit_solves():
     setting = dict(soft_ratios=[1.0, 0.5], temperature=10.0, epochs=[63, 1023], sizes=[8, 32], test_points=30, teacher_modes=5,
-                   teacher_samples=40)
+                   teacher_amplitude=2.0, teacher_samples=40, teacher_scale=5.0)
     run = correction.errors_and_gains(5, **setting)
     draw = torch.Generator().manual_seed(5)
     x, initial, _ = synthetic.draw_student(62, generator=draw)
-    truth, shown = synthetic.GaussianMixture(5, generator=draw), synthetic.inputs(40, generator=draw)
-    teacher = synthetic.WideTeacher(shown, (truth(shown) > 0).double(), [63, 1023])(x)
+    truth, shown = synthetic.GaussianMixture(5, amplitude=2.0, generator=draw), synthetic.inputs(40, generator=draw)
+    teacher = synthetic.WideTeacher(shown, (truth(shown) > 0).double(), [63, 1023], scale=5.0)(x)
     K, right = kernels.ntk(x, depth=2), truth(x) > 0
     solve = lambda a, b, n: a[:n] @ torch.linalg.solve(K[:n, :n], b[:n])  # noqa: E731
     g = truth(x) - initial
