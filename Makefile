@@ -4,7 +4,7 @@
 # make trials                              run what book/trials.yml tries and nothing has recorded yet
 # make data [NAMES="cifar10 mnist"]        download the image sets
 # make bench, make bench-peers             measure speed, and record it for the Cost page
-# make clean                               remove what was built, finished rows included
+# make clean                               remove what was built, finished rows included; refused while a build is at work
 # PYTHON=... names an environment that exists (conda, a CUDA image); without it .venv is made from the exact versions.
 
 PROFILE ?= laptop
@@ -62,7 +62,7 @@ help:
 	@sed -n 's/^# //p' Makefile
 
 clean:
-	rm -rf _build
+	@$(if $(READY),$(BOOTSTRAP),$(PYTHON)) -c "from companion.press import locks; locks.remove('_build')"
 
 .venv/ready: constraints.txt pyproject.toml bootstrap.py
 	@$(BOOTSTRAP) bootstrap.py

@@ -149,7 +149,7 @@ def run_trials(arguments):
     Raises:
         ValueError: there is no trial of a given name.
     """
-    from companion.press import trials
+    from companion.press import locks, trials
 
     known = [trial["name"] for trial in trials.read()]
     strange = [name for name in arguments.names if name not in known]
@@ -161,12 +161,17 @@ def run_trials(arguments):
     chosen = arguments.names or [name for name in known if name not in kept]
     status = 0
     for name in chosen:
-        _print(f"trial {name}")
-        try:
-            trials.record_trial(name, BUILD / "trials" / name)
-        except chapters.Failed as error:
-            # The others are run all the same.
-            status = _say(error)
+        folder = BUILD / "trials" / name
+        with locks.held(folder / "lock"):
+            if name not in arguments.names and name in trials.recorded():
+                # Another command has recorded it meanwhile.
+                continue
+            _print(f"trial {name}")
+            try:
+                trials.record_trial(name, folder)
+            except chapters.Failed as error:
+                # The others are run all the same.
+                status = _say(error)
     count = f"{len(trials.recorded())} of {len(known)} trials"
     _print(f"{count} are recorded in {trials.path()}")
     return status

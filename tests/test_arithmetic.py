@@ -66,7 +66,7 @@ def test_a_card_is_asked_where_there_is_one(monkeypatch):
         monkeypatch.setattr(torch.cuda, "get_device_capability", lambda device, told=capability: told)
         assert identity.device_arithmetic("cuda") == name
     monkeypatch.setattr(torch.cuda, "is_available", lambda: False)
-    with pytest.raises(ValueError, match="a machine without a card does not know"):
+    with pytest.raises(ValueError, match="device cuda needs an NVIDIA card on the machine that asks"):
         identity.device_arithmetic("cuda")
 
 

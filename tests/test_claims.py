@@ -595,6 +595,14 @@ def test_a_mean_over_seeds_is_recorded_with_its_t_interval(book, capsys):
     assert claims.record_mean("one", [0.0, 4.0]) == OPEN
 
 
+def test_means_over_seeds_go_by_their_own_names(book, monkeypatch):
+    book(CLAIM | {"rule": {"kind": "sign", "sign": "positive"}})
+    values = {"b": [1.0, 3.0], "a": [5.0, 5.0], "c": [0.5]}
+    (made,) = recorded(monkeypatch, ("one", values, {}), by=claims.record_mean)
+    assert made["estimate"] == {"b": 2.0, "a": 5.0, "c": 0.5}
+    assert made["interval"]["a"] == [5.0, 5.0] and made["interval"]["c"] is None
+
+
 @pytest.mark.parametrize("estimate", [1.0, math.nan, None])
 def test_smoke_is_always_not_tested_and_may_be_incomplete(book, monkeypatch, estimate):
     monkeypatch.setenv("KDLIB_PROFILE", "smoke")

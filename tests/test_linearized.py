@@ -5,7 +5,8 @@ import torch
 
 import references
 from kdlib import kernels, linearized, logits, losses, memory, models
-from kdlib.linearized import LinearizedStudent, student as students
+from kdlib.linearized import LinearizedStudent
+from kdlib.linearized import student as students
 
 
 def task(n, t=7, k=2, d=2, seed=0):

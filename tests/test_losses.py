@@ -66,6 +66,7 @@ def test_stays_finite_where_probabilities_vanish(c):
         (dict(teacher_logits=torch.zeros(3)), r"share one shape, .* got \(4,\) and \(3,\)"),
         (dict(student_logits=torch.zeros(4, 2, 2), teacher_logits=torch.zeros(4, 2, 2)), "share one shape"),
         (dict(labels=torch.zeros(5)), r"labels must have shape \(4,\), got \(5,\)"),
+        (dict(labels=torch.zeros(4, 1)), r"labels must have shape \(4,\), got \(4, 1\)"),
         (dict(labels=torch.tensor([1, -1, 1, -1])), "labels must be 0 or 1, got -1"),
         (dict(student_logits=torch.zeros(4, 3), teacher_logits=torch.zeros(4, 3), labels=torch.tensor([0, 1, 2, 3])),
          r"labels must be integers in 0 … 2, got torch.int64 from 0 to 3"),

@@ -8,7 +8,7 @@ import torch
 import references
 from kdlib import metrics
 from kdlib.metrics import least_norm, margins
-from kdlib.papers.mandal import descent, tasks
+from kdlib.papers.mandal import descent, digits, tasks
 
 
 def seeded(seed=0):
@@ -111,3 +111,8 @@ def test_arcs_weigh_each_pair_of_inputs_by_their_angle():
 def test_guards(call, told):
     with pytest.raises(ValueError, match=told):
         call()
+
+
+def test_an_image_is_right_on_the_side_of_its_label_however_near_to_zero_its_logit():
+    logits, labels = torch.tensor([[0.2], [-0.2], [3.0], [-3.0], [2.0]]), torch.tensor([1.0, 0.0, 1.0, 0.0, 0.0])
+    assert digits._accuracy(torch.nn.Flatten(0), logits, labels) == 0.8

@@ -132,3 +132,12 @@ def test_logits_keep_full_precision_under_autocast():
 def test_guards(build, rule):
     with pytest.raises(ValueError, match=rule):
         build()
+
+
+@pytest.mark.parametrize("symmetric", [True, False])
+def test_a_condensed_network_has_the_outputs_of_the_whole_one(symmetric):
+    x = torch.randn(8, 2, generator=seeded(1), dtype=torch.float64)
+    network = models.TwoLayerReLU(2, 3000, generator=seeded(), symmetric=symmetric, dtype=torch.float64)
+    (condensed,) = models.condense([network], x, 1.0)
+    assert len(condensed.signs) < 1500
+    torch.testing.assert_close(condensed(x), network(x), rtol=1e-10, atol=1e-12)  # float64 sums of 3,000 terms

@@ -2,6 +2,7 @@
 
 import contextlib
 import os
+import shutil
 import subprocess
 import sys
 import threading
@@ -49,6 +50,37 @@ def test_who_waits_for_nobodys_sake_ends(tmp_path):
             os.kill(waiting, 0)
             time.sleep(0.02)
     assert not (tmp_path / "built").exists()
+
+
+def test_who_waits_for_a_lock_that_is_removed_takes_the_new_one(tmp_path):
+    path = tmp_path / "build" / "lock"
+    with locks.held(path):
+        second = holder(path, "sh", "-c", "echo ready; exec cat")
+        assert "waiting for process" in second.stderr.readline()
+        shutil.rmtree(path.parent)
+    assert second.stdout.readline() == "ready\n"
+    third = holder(path, "echo", "done")
+    assert f"waiting for process {second.pid}" in third.stderr.readline(), "the two are not at work together"
+    second.communicate(timeout=20)
+    assert third.communicate(timeout=20)[0] == "done\n"
+
+
+@pytest.mark.parametrize("name", ["smoke/lock", "smoke/html.lock", "trials/short/lock"])
+def test_make_clean_is_refused_while_a_build_is_at_work(tmp_path, name):
+    shutil.copy(ROOT / "Makefile", tmp_path)
+    for package in ("kdlib", "companion"):
+        (tmp_path / package).symlink_to(ROOT / package)
+    command = ["make", "clean", f"PYTHON={sys.executable}"]
+    subprocess.run(command, cwd=tmp_path, check=True)  # nothing is there
+    path = tmp_path / "_build" / name
+    (tmp_path / "_build" / "another").mkdir(parents=True)
+    with locks.held(path):
+        refused = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True)
+        assert refused.returncode and path.exists() and (tmp_path / "_build" / "another").exists()
+        told, _ = refused.stderr.splitlines()  # and a line of make
+        assert told.startswith(f"kdlib: process {os.getpid()} holds _build/{name}: ")
+    assert subprocess.run(command, cwd=tmp_path, capture_output=True).stderr == b""
+    assert not (tmp_path / "_build").exists()
 
 
 def together(command, count=3):

@@ -128,6 +128,12 @@ def test_the_head_line_tells_the_seconds_of_rows_that_were_there_before(executed
     assert "seeds 2, 1.25 s and 340 s for rows computed before, commit" in text  # the drawer
 
 
+def test_a_drawer_links_the_functions_of_the_cells_before_its_own(executed):
+    executed.cells.insert(3, new_code_cell("from kdlib import logits, metrics"))
+    drawer = pages.dress(executed)[0].cells[-1].source
+    assert re.findall(r'href="api.html#([\w.]+)"', drawer) == ["kdlib.logits.effective_logits", "kdlib.metrics.transfer_risk"]
+
+
 def test_a_drawer_names_the_functions_that_its_figure_rests_on_and_no_other():
     cells = ["from kdlib import logits, losses, metrics", "a = logits.effective_logits(1)", "rows = a",
              "b = metrics.margin(a) + rows.sum() + losses.RATE", "c = losses.distillation_loss(2)", "draw(b)"]
@@ -166,7 +172,7 @@ def test_a_picture_in_the_text_is_a_problem(executed, text, kind):
 @pytest.mark.parametrize(
     "data",
     [{"image/png": "aGk="}, {"image/svg+xml": "<svg/>"}, {"text/html": "<img src=a.png>"}, {"text/markdown": "![](a.png)"},
-     {"text/html": '<div class="kd-sliders"></div>'}, {"application/javascript": "draw()"}],
+     {"text/html": '<div class="kd-sliders"></div>'}, {"application/javascript": "draw()"}, {"text/plain": "a", "image/png": "aGk="}],
 )
 def test_a_picture_that_a_cell_shows_past_the_books_style_is_a_problem(executed, data):
     executed.cells.append(new_code_cell("show()", outputs=[new_output("display_data", data)]))
@@ -286,6 +292,14 @@ def test_a_page_says_which_rows_failed_and_at_what_they_are_missing(executed):
     assert len(problems) == 1 and not [cell for cell in page.cells if cell.id.startswith("lost-")]
 
 
+def test_a_figure_that_rests_on_two_stores_says_what_each_lost(executed):
+    executed.metadata["kdlib"]["lost"] = [LOST, LOST | {"store": "01_others"}]
+    executed.cells[4].source = 'risk = f(sweeps.store("01_rows"), sweeps.store("01_others"))'
+    page, _ = pages.dress(executed)
+    notes = [cell.source for cell in page.cells if cell.id.startswith("lost-")]
+    assert [store in note for store, note in zip(["01_rows", "01_others"], notes, strict=True)] == [True, True]
+
+
 def test_sweeps_that_share_a_store_are_told_together(executed):
     executed.metadata["kdlib"]["lost"] = [LOST, LOST | {"asked": 30, "failed": LOST["failed"][:1]}]
     (line,) = records.lost_lines(executed.metadata["kdlib"])
@@ -367,6 +381,7 @@ def test_a_chapters_own_page_has_no_link_to_a_page_that_is_not_built(executed, t
     cut = {
         '<a href="api.html#kdlib.f"><code>f</code></a>': "<code>f</code>",
         '<a class="b" href="02_other.html" title="c">two\nlines</a>': "two\nlines",
+        '<a href="py-modindex.html">modules</a>': "modules",
         '<a class="b"\nhref="#02_other"><span>y</span></a>': "<span>y</span>",
     }
     source = tmp_path / "html-source"
@@ -384,6 +399,18 @@ def test_a_chapters_own_page_has_no_link_to_a_page_that_is_not_built(executed, t
     assert (tmp_path / "html" / "01_toy.html").read_text() == '<p id="here">' + "|".join([*kept, *cut.values(), *kept])
     assert (tmp_path / "html" / "ledger.html").read_text() == "|".join(cut.values())
     assert not source.exists() and not (tmp_path / "html-new").exists()
+
+
+def test_pages_of_before_come_back_after_a_build_that_ended_between_its_two_renames(tmp_path, monkeypatch):
+    (tmp_path / "html").mkdir()
+    (tmp_path / "html" / "01_toy.html").write_text("the last good page")
+    monkeypatch.setattr(jupyterbook, "build", lambda process, source, new, flags: new / "nothing")
+    monkeypatch.setattr(booksources, "gather", lambda executed, source, contents: [])
+    with pytest.raises(FileNotFoundError):
+        site.build_page(tmp_path, tmp_path / "html", "01_toy", process=None)
+    assert not (tmp_path / "html").exists()
+    site.recover(tmp_path / "html")
+    assert (tmp_path / "html" / "01_toy.html").read_text() == "the last good page"
 
 
 @pytest.mark.parametrize("stops", [True, False])

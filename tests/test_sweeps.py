@@ -17,6 +17,7 @@ import time
 import types
 from pathlib import Path
 
+import cloudpickle
 import dask
 import distributed
 import numpy
@@ -27,7 +28,7 @@ import torch
 
 import kdlib
 from companion import sweeps
-from companion.engine import asked, cluster, codekeys, dispatch, rows
+from companion.engine import asked, cluster, codekeys, dispatch, identity, rows
 from companion.press import provenance
 from kdlib import intervals
 from processes import PATIENCE, alive, descendants, python, until
@@ -107,13 +108,21 @@ def single(seed, n):
     return stacked([seed], n)[0]
 
 
-def test_batched_seeds_give_one_row_each(tmp_path, capsys):
+def test_a_module_goes_by_value_only_with_the_function_that_needs_it():
+    before = cloudpickle.list_registry_pickle_by_value()
+    assert identity.pickled(single, ["processes"]) and cloudpickle.list_registry_pickle_by_value() == before
+
+
+def test_batched_seeds_give_one_row_each(tmp_path, capsys, monkeypatch):
     settings = sweeps.grid(n=[4, 8])
     one_by_one = sweeps.run_sweep(single, settings, store=tmp_path, seeds=3)
     batched = sweeps.run_sweep(stacked, settings, store=tmp_path, seeds=3, batched=True)
     assert list(batched.columns) == ["n", "seed", "norm", "seconds"] and list(batched.seed) == [0, 1, 2] * 2
     numpy.testing.assert_allclose(batched.norm, one_by_one.norm, rtol=1e-13)  # float64 sums of 8 terms, other orders
+    monkeypatch.setenv("KDLIB_SWEEPS", str(tmp_path / "told"))
     more = sweeps.run_sweep(stacked, settings, store=tmp_path, seeds=5, batched=True)  # 3 raises, 4 does not
+    told = json.loads((tmp_path / "told").read_text())["failed"]
+    assert [(row["setting"], row["seed"]) for row in told] == [({"n": "4"}, 3), ({"n": "8"}, 3)]
     assert list(more.seed) == [0, 1, 2, 4] * 2 and [row["seed"] for row in more.attrs["failed"]] == [3, 3]
     assert list(more.norm[more.seed < 3]) == list(batched.norm)
 
@@ -165,6 +174,19 @@ def test_asked_rows_are_missing_until_they_end_and_a_finished_row_outranks_a_fai
     written = [json.loads(line) for line in (tmp_path / "rows.jsonl").read_text().splitlines()]
     assert [record.get("key") for record in written] == [None, first, second, first, second]  # the sweep's line is once
     assert written[1]["setting"] == {"n": [1, 2]}
+
+
+def test_all_rows_of_all_jobs_are_reserved_but_those_that_ended_or_are_at_work_elsewhere(tmp_path):
+    tasks = {f"{seed:032x}": asked.Task({}, seed, "cpu") for seed in range(5)}
+    ended, first, second, third, elsewhere = tasks
+    here = asked.AskedRows(tmp_path, tasks)
+    here.keep({"sweep": "s", "code": "c"}, {ended: asked.FinishedRow({"y": 1}, 0.5, "m")})
+    released = []
+    reservations = types.SimpleNamespace(reserve=lambda key: key != elsewhere, release=released.append)
+    jobs = [dispatch.Job(keys) for keys in ([ended], [first, second], [third, elsewhere])]
+    ours, others = dispatch._reserve(here, jobs, reservations)
+    assert [job.keys for job in ours] == [[first, second], [third]]
+    assert [job.keys for job in others] == [[elsewhere]] and released == [ended]
 
 
 def test_one_process_reserves_a_row_at_a_time(tmp_path):
@@ -578,7 +600,7 @@ def test_a_run_that_reads_a_value_of_the_notebook_is_refused_by_its_name(value):
     exec("def inner(seed):\n    return width\ndef run(seed):\n    return inner(seed)", scope)
     with pytest.raises(ValueError, match="inner reads 'width' of the notebook"):
         codekeys.code_of(scope["run"])
-    exec("def run(seed, *, width):\n    return helper(width) + torch.pi", scope)
+    exec("from math import sqrt\ndef run(seed, *, width):\n    return helper(width) + sqrt(torch.pi)", scope)
     assert codekeys.code_of(scope["run"]).digest
 
 
@@ -610,6 +632,7 @@ def test_a_run_that_returns_no_row_fails_and_says_why(tmp_path, what, message):
     ({"settings": [{}, {}]}, "must differ from each other"),
     ({"time_limit": 0}, "time_limit must be above 0 seconds, got 0"),
     ({"run": functools.partial(draws)}, "run must be a function"),
+    ({"run": torch.no_grad()(draws), "settings": [{"x": 1}]}, "run cannot be called with the setting {'x': 1}"),
 ])
 def test_guards(tmp_path, arguments, message):
     arguments = {"run": draws, "settings": [{}], "seeds": 1, **arguments}

@@ -1,7 +1,10 @@
 """What else was tried: from book/trials.yml through one run to the section of the page."""
 
+import functools
 import json
 import shutil
+import threading
+import time
 from html import escape
 
 import nbformat
@@ -9,7 +12,7 @@ import pytest
 import yaml
 
 from companion import __main__, claims
-from companion.press import execution, trials
+from companion.press import execution, files, locks, trials
 from kdlib import places
 
 TRIAL = {"name": "short", "chapter": 1, "question": "Fewer <steps>", "parameters": {"descent_steps": 200},
@@ -65,6 +68,55 @@ def test_a_trial_is_run_kept_and_shown_beside_the_page(book, tmp_path, capsys):
     assert "ZeroDivisionError" in capsys.readouterr().err and trials.path().read_bytes() == before
     book({"parameters": {"descent_steps": 300}})
     assert trials.recorded() == {}  # what was measured with 200 says nothing of 300
+
+
+@pytest.fixture
+def quick(book, monkeypatch):
+    """Trials whose chapters take no time, and whose record takes some to write."""
+
+    def write_slowly(path, text, write=files.write_whole):
+        time.sleep(0.05)
+        write(path, text)
+
+    monkeypatch.setattr(locks, "PAUSE", 0.01)
+    monkeypatch.setattr(execution, "execute", lambda *_, **__: time.sleep(0.05))
+    monkeypatch.setattr(nbformat, "read", lambda *_, **__: None)
+    monkeypatch.setattr(trials, "_measured", lambda trial, _: {"parameters": trial["parameters"]})
+    monkeypatch.setattr(files, "write_whole", write_slowly)
+    return book
+
+
+def at_once(*commands):
+    threads = [threading.Thread(target=command) for command in commands]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join(20)
+
+
+def test_trials_that_end_at_once_are_all_kept_in_their_order(quick, tmp_path):
+    names = ["three", "short", "a"]
+    quick(*({"name": name, "parameters": {"descent_steps": 100 + len(name)}} for name in names))
+    at_once(*(functools.partial(trials.record_trial, name, tmp_path / name) for name in names))
+    assert list(trials.recorded()) == names
+
+
+def test_a_trial_that_was_added_while_another_ran_is_kept(quick, tmp_path, monkeypatch):
+    def meanwhile(*_, **__):
+        monkeypatch.setattr(execution, "execute", lambda *_, **__: None)
+        quick({"name": "new"}, {})
+        trials.record_trial("new", tmp_path)
+
+    monkeypatch.setattr(execution, "execute", meanwhile)
+    trials.record_trial("short", tmp_path)
+    assert list(trials.recorded()) == ["new", "short"]
+
+
+def test_two_commands_run_each_trial_once_unless_it_is_named(quick, capsys):
+    at_once(*[functools.partial(__main__.main, ["trials"])] * 2)
+    assert capsys.readouterr().out.count("trial short\n") == 1
+    __main__.main(["trials", "short"])
+    assert capsys.readouterr().out.count("trial short\n") == 1
 
 
 @pytest.mark.parametrize(

@@ -88,8 +88,8 @@ def device_arithmetic(device):
 
     if device == "cuda" and not torch.cuda.is_available():
         raise ValueError(
-            "rows on device cuda may multiply in bfloat16, and their keys say whether "
-            "they do: a machine without a card does not know"
+            "device cuda needs an NVIDIA card on the machine that asks for rows: they "
+            "may multiply in bfloat16, and their keys say whether they do"
         )
     module, _, name = ASKS_DEVICE.partition(":")
     has_bfloat16 = getattr(importlib.import_module(module), name)

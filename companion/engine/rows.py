@@ -181,7 +181,7 @@ def _array_files(record):
 
 def _append_text(path, text):
     """Writes whole lines at the end of a file, and waits until they are on the disk."""
-    with open(path, "a+b", buffering=0) as file:
+    with open(path, "a+b") as file:
         fcntl.flock(file, fcntl.LOCK_EX)
         end = _drop_cut_off_line(file)
         try:

@@ -7,6 +7,7 @@ command, which then holds it; what the command starts through Python does not.
 import contextlib
 import fcntl
 import os
+import shutil
 import signal
 import sys
 import time
@@ -47,26 +48,67 @@ def become(path, command):
     os.execvp(command[0], command)
 
 
+def remove(folder):
+    """Remove a folder, unless a process holds a lock in it.
+
+    Args:
+        folder: the folder, which need not exist.
+
+    Raises:
+        SystemExit: a process holds a lock; the message names both, and nothing is
+            removed.
+    """
+    folder = Path(folder)
+    with contextlib.ExitStack() as taken:
+        for path in [*folder.rglob("lock"), *folder.rglob("html.lock")]:
+            lock = os.open(path, os.O_RDWR)
+            taken.callback(os.close, lock)
+            if not _is_locked(lock):
+                sys.exit(
+                    f"kdlib: process {_holder(lock)} holds {path}: wait until it has "
+                    f"ended, or end it, before {folder} is removed"
+                )
+        if folder.exists():
+            shutil.rmtree(folder)
+
+
 def _take(path, parent=None):
     """The descriptor of a lock's file, once the lock is this process's."""
     path = Path(path)
-    path.parent.mkdir(parents=True, exist_ok=True)
-    lock = os.open(path, os.O_RDWR | os.O_CREAT, 0o666)
     is_told = False
-    while not _is_locked(lock):
-        time.sleep(PAUSE)
-        if parent is not None and parent != os.getppid():
-            sys.exit(1)
-        if not is_told:
-            holder = os.pread(lock, 20, 0).decode() or "another"
-            line = f"kdlib: waiting for process {holder}, which holds {path}"
-            print(line, file=sys.stderr, flush=True)
-            is_told = True
+    while True:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        lock = os.open(path, os.O_RDWR | os.O_CREAT, 0o666)
+        while not _is_locked(lock):
+            time.sleep(PAUSE)
+            if parent is not None and parent != os.getppid():
+                sys.exit(1)
+            if not is_told:
+                line = f"kdlib: waiting for process {_holder(lock)}, which holds {path}"
+                print(line, file=sys.stderr, flush=True)
+                is_told = True
+        if _is_at(path, lock):
+            break
+        # The file was removed while this process waited: others take a new one.
+        os.close(lock)
     # Only who waits reads it.
     with contextlib.suppress(OSError):
         os.ftruncate(lock, 0)
         os.pwrite(lock, str(os.getpid()).encode(), 0)
     return lock
+
+
+def _holder(lock):
+    """The number of the process that holds a lock, in words."""
+    return os.pread(lock, 20, 0).decode() or "another"
+
+
+def _is_at(path, lock):
+    """Whether a path still leads to the lock's file."""
+    try:
+        return os.path.samestat(os.stat(path), os.fstat(lock))
+    except FileNotFoundError:
+        return False
 
 
 def _is_locked(lock):

@@ -84,7 +84,7 @@ def record_trial(name, folder):
     """
     import nbformat
 
-    from companion.press import execution, files
+    from companion.press import execution
 
     trials = {trial["name"]: trial for trial in read()}
     if name not in trials:
@@ -93,10 +93,7 @@ def record_trial(name, folder):
     values = chapters.check(trial["chapter"], trial["parameters"])
     out = execution.execute(trial["chapter"], folder, values=values, progress=True)
     made = _measured(trial, nbformat.read(out, as_version=4))
-    kept = recorded() | {name: made}
-    in_order = {one: kept[one] for one in trials if one in kept}
-    text = json.dumps(in_order, indent=1, ensure_ascii=False)
-    files.write_whole(path(), text + "\n")
+    _keep(name, made)
     return made
 
 
@@ -179,6 +176,18 @@ def _complete(trial, homes):
             f"trial {trial['name']}: shows claims of {trial['chapter']}; got "
             f"{', '.join(strange)}"
         )
+
+
+def _keep(name, made):
+    """Add what a trial measured to the record, to which other processes add too."""
+    from companion.press import files, locks
+
+    with locks.held(path().with_suffix(".lock")):
+        kept = recorded() | {name: made}
+        names = [trial["name"] for trial in read()]
+        in_order = {one: kept[one] for one in names if one in kept}
+        text = json.dumps(in_order, indent=1, ensure_ascii=False)
+        files.write_whole(path(), text + "\n")
 
 
 def _measured(trial, executed):
