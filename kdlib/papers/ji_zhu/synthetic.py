@@ -242,9 +242,7 @@ class Teacher(NamedTuple):
     network: WideTeacher
 
 
-def draw_teacher(
-    modes, samples, epochs, *, amplitude=AMPLITUDE, generator, **options
-):
+def draw_teacher(modes, samples, epochs, *, amplitude=AMPLITUDE, generator, **options):
     """A teacher of the synthetic task: it learns the sign of a Gaussian mixture.
 
     Args:
