@@ -131,7 +131,8 @@ def _with_units(one):
     for column in ("mean", "low", "high"):
         names[column] = f"{column} of {upward}" if upward else column
     frame = one.frame.rename(columns=names)
-    panel = one.axis.get_title(loc="left") or one.axis.get_title()
+    title = one.axis.get_title(loc="left") or one.axis.get_title()
+    panel = " ".join(title.split())  # of one line or several
     if one.label:
         frame["curve"] = one.label
     if panel:
