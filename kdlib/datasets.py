@@ -14,7 +14,6 @@ from typing import NamedTuple
 
 import numpy as np
 import torch
-from sklearn.datasets import load_digits
 
 from kdlib import places
 
@@ -227,6 +226,9 @@ def _mnist(root):
 
 
 def _digits(root):
+    # Imported here: it takes as long as torch, and the other sets do without it.
+    from sklearn.datasets import load_digits
+
     digits = load_digits()
     images = np.round(digits.images * (255 / 16)).astype(np.uint8)[:, None]
     labels = digits.target.astype(np.int64)

@@ -7,7 +7,6 @@ from typing import NamedTuple
 import numpy
 import pandas
 import torch
-from scipy import stats
 from scipy.special import stdtrit
 
 
@@ -147,7 +146,7 @@ def jackknife(statistic, runs, *, level=0.95):
     others = [runs[torch.arange(R) != run] for run in range(R)]
     left = torch.stack([statistic(some) for some in others])
     error = ((R - 1) * left.var(0, correction=0)).sqrt()
-    half = stats.t.ppf(0.5 + level / 2, R - 1) * error
+    half = stdtrit(R - 1, 0.5 + level / 2) * error
     return Interval(value, value - half, value + half)
 
 
@@ -205,7 +204,7 @@ def power_law_exponent(sizes, values, *, confidence=0.95):
     runs, half = len(b), float("nan")
     if runs > 1:
         half = (
-            float(stats.t.ppf(0.5 + confidence / 2, runs - 1))
+            float(stdtrit(runs - 1, 0.5 + confidence / 2))
             * b.std().item()
             / runs**0.5
         )

@@ -98,7 +98,8 @@ def execute(
             injected[name] = value
     start = time.perf_counter()
     with tempfile.TemporaryDirectory() as scratch, ThreadPoolExecutor(1) as beside:
-        # It loads torch, which takes as long as the kernel takes to start.
+        # Where there may be a card it loads torch, which takes as long as the kernel
+        # takes to start.
         device = beside.submit(provenance.device, given.get("device", "cpu"))
         if given.get("device") == "cuda":
             # Where there is none, this is said before any work.

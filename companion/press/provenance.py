@@ -1,5 +1,7 @@
 """What produced a page: parameters, device, data, versions, commit, and lost rows."""
 
+import contextlib
+import ctypes
 import json
 import platform
 import subprocess
@@ -95,6 +97,9 @@ def device(wanted):
     Raises:
         ValueError: ``cuda`` where there is none.
     """
+    if wanted == "cpu" or (wanted == "auto" and not _has_driver()):
+        # Loading torch would take as long as the kernel needs to start.
+        return "cpu"
     import torch
 
     from kdlib import devices
@@ -103,6 +108,15 @@ def device(wanted):
     if picked.type == "cuda":
         return torch.cuda.get_device_name(picked)
     return picked.type
+
+
+def _has_driver():
+    """Whether NVIDIA's driver is there, without which torch finds no card."""
+    for library in ("libcuda.so.1", "nvcuda.dll"):
+        with contextlib.suppress(OSError):
+            ctypes.CDLL(library)
+            return True
+    return False
 
 
 def commit():

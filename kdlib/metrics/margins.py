@@ -4,7 +4,7 @@ import math
 from typing import NamedTuple
 
 import torch
-from scipy import stats
+from scipy.special import ndtri
 
 from kdlib.metrics.least_norm import gated_sums, least_mean_norm, softened
 
@@ -190,8 +190,8 @@ def interval(inputs, labels, convex_weights, directions, *, confidence=0.95):
     variance = (sums[1] / M - mean.square()).clamp(min=0)
     error = (variance / M).sqrt()
     tail = (1 - confidence) / 2
-    low = (mean - float(stats.norm.ppf(1 - tail / n)) * error)[:-1].min()
-    high = (mean + float(stats.norm.ppf(1 - tail)) * error)[-1]
+    low = (mean - float(ndtri(1 - tail / n)) * error)[:-1].min()
+    high = (mean + float(ndtri(1 - tail)) * error)[-1]
     return low.item(), high.item()
 
 
