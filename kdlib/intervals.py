@@ -204,8 +204,6 @@ def power_law_exponent(sizes, values, *, confidence=0.95):
     runs, half = len(b), float("nan")
     if runs > 1:
         half = (
-            float(stdtrit(runs - 1, 0.5 + confidence / 2))
-            * b.std().item()
-            / runs**0.5
+            float(stdtrit(runs - 1, 0.5 + confidence / 2)) * b.std().item() / runs**0.5
         )
     return Exponent(b.mean().item(), b.mean().item() - half, b.mean().item() + half)
