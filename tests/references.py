@@ -307,3 +307,12 @@ def margin_interval(inputs, labels, q, directions, confidence):
         ends.append(statistics.fmean(gains) - quantile * statistics.pstdev(gains) / math.sqrt(M))
     high = statistics.fmean(norms) + statistics.NormalDist().inv_cdf(1 - tail) * statistics.pstdev(norms) / math.sqrt(M)
     return min(ends), high
+
+
+def rounds_one_by_one(gram, labels, *, rounds, weight_decay):
+    """Outputs after so many rounds of self-distillation of the linearised probe, each round solved from the one before."""
+    N, K = labels.shape
+    outputs = labels - 1 / K
+    for _ in range(rounds):
+        outputs = torch.linalg.solve(gram + K * N * weight_decay * torch.eye(N, dtype=gram.dtype), gram @ outputs)
+    return outputs + 1 / K
