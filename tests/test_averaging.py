@@ -14,7 +14,7 @@ def problem(N=40, K=3, levels=2):
     return features @ features.T, torch.nn.functional.one_hot(labels, K).double()
 
 
-def test_all_rounds_and_levels_from_one_decomposition_are_those_solved_one_by_one():
+def test_all_rounds_and_levels_from_one_factor_are_those_solved_one_by_one():
     gram, labels = problem()
     outputs = self_distillation.label_averaging(gram, labels, rounds=[0, 1, 5], weight_decay=0.01)
     assert outputs.shape == (3, 2, 40, 3)
@@ -38,7 +38,7 @@ GRAM, LABELS = problem()
 REFUSED = {
     r"gram must have shape \(n, n\)": (GRAM[1:], LABELS, 1, 0.1),
     "gram must be symmetric": (GRAM.triu(), LABELS, 1, 0.1),
-    "gram has a negative eigenvalue": (-GRAM, LABELS, 1, 0.1),
+    "gram must have a positive diagonal": (-GRAM, LABELS, 1, 0.1),
     "must have the sum 1, got 2": (GRAM, 2 * LABELS, 1, 0.1),
     "rounds must be integers >= 0, got -1": (GRAM, LABELS, -1, 0.1),
     r"rounds must be integers >= 0, got \[0.5\]": (GRAM, LABELS, [0.5], 0.1),

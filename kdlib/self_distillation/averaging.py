@@ -2,6 +2,8 @@
 
 import torch
 
+from kdlib.kernels import factor
+
 
 def label_averaging(gram, labels, *, rounds, weight_decay):
     r"""Outputs of a linear probe after several rounds of self-distillation.
@@ -17,10 +19,12 @@ def label_averaging(gram, labels, *, rounds, weight_decay):
         = \frac1K + \sum_i \Bigl(\frac{\lambda_i}{\lambda_i + K N \lambda}\Bigr)^t
         v_i v_i^\top \Bigl(Y^{(0)} - \frac1K\Bigr) .
 
-    One eigendecomposition of G serves all rounds, and all labels that are stacked
-    before it, such as those of several noise levels. The paper counts n samples for
-    each of K classes, N = K n, so that its penalty reads :math:`K^2 n \lambda`. Outputs
-    have the sum 1 and can be negative.
+    One Cholesky factor of :math:`G + K N \lambda I` serves all rounds, and all labels
+    that are stacked, such as those of several noise levels: a round takes
+    :math:`K N \lambda\, (G + K N \lambda I)^{-1} (Y - 1/K)` away from Y. The factor
+    costs a thirtieth of all eigenvectors. The paper counts n samples for each of K
+    classes, N = K n, so that its penalty reads :math:`K^2 n \lambda`. Outputs have the
+    sum 1 and can be negative.
 
     Args:
         gram: :math:`G_{ij} = \langle x_i, x_j \rangle` of the samples' features, ``(n,
@@ -53,14 +57,19 @@ def label_averaging(gram, labels, *, rounds, weight_decay):
     if not all(isinstance(t, int) and t >= 0 for t in powers):
         raise ValueError(f"rounds must be integers >= 0, got {rounds}")
     N, K = labels.shape[-2:]
-    eigenvalues, V = torch.linalg.eigh(gram.double())
-    if eigenvalues[0] < -1e-8 * eigenvalues[-1].abs():
-        raise ValueError(f"gram has a negative eigenvalue: {eigenvalues[0]:.2g}")
-    eigenvalues = eigenvalues.clamp(min=0)
-    kept = eigenvalues / (eigenvalues + K * N * weight_decay)
-    shares = V.T @ (labels.double() - 1 / K)
-    outputs = [1 / K + V @ (kept[:, None] ** t * shares) for t in powers]
-    return torch.stack(outputs) if several else outputs[0]
+    penalty = K * N * weight_decay
+    ridged = gram.double().clone()
+    ridged.diagonal().add_(penalty)
+    L = factor.cholesky(ridged, in_place=True)
+    shares = labels.double().movedim(-2, 0).reshape(N, -1) - 1 / K
+    outputs = {0: shares}
+    for t in range(1, max(powers, default=0) + 1):
+        shares = shares - penalty * torch.cholesky_solve(shares, L)
+        if t in powers:
+            outputs[t] = shares
+    shape = (N, *labels.shape[:-2], K)
+    rows = [(outputs[t] + 1 / K).view(shape).movedim(0, -2) for t in powers]
+    return torch.stack(rows) if several else rows[0]
 
 
 def _check(gram, labels, weight_decay):
