@@ -188,7 +188,7 @@ def balanced_labels(corruption, samples):
 def accuracy(outputs, classes):
     """Share of samples whose true class is strictly ahead of every other one.
 
-    Two outputs that differ by less than 1e-9 tie, and a tie is not right.
+    Outputs that differ by less than 1e-9 of their spread tie, and a tie is not right.
 
     Args:
         outputs: ``(…, n, c)``.
@@ -202,7 +202,8 @@ def accuracy(outputs, classes):
     own = F.one_hot(classes, outputs.shape[-1]).bool()
     truth = outputs.masked_fill(~own, -math.inf).amax(dim=-1)
     rival = outputs.masked_fill(own, -math.inf).amax(dim=-1)
-    return (truth - rival > 1e-9).double().mean(dim=-1)
+    spread = outputs.flatten(-2).std(dim=-1)[..., None]
+    return (truth - rival > 1e-9 * spread).double().mean(dim=-1)
 
 
 def _check(within, between, across):
