@@ -112,7 +112,7 @@
       bar("kept of a class, qᵗ", flow.q, 0, "var(--kd-teacher)");
       bar("kept of a sample, pᵗ", flow.p, 1, "var(--kd-hard)");
       const right = flow.rows.filter((row) => row.right).length;
-      const asked = Number.isFinite(flow.threshold) ? shown(flow.threshold) : "more than any";
+      const asked = Number.isFinite(flow.threshold) ? shown(flow.threshold) : "a round";
       reading.textContent =
         `After ${state.rounds} rounds ${right} of ${N} samples have their true class ahead. The noise leaves it ahead by ` +
         `${shown(flow.margin)} of the labels; the condition asks for ${asked}.`;

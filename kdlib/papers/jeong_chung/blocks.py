@@ -42,7 +42,8 @@ def gram(clusters, samples, *, within, between, across=0.0):
     of_samples = clusters[classes]
     is_class = classes[:, None] == classes
     is_cluster = of_samples[:, None] == of_samples
-    G = torch.where(is_cluster, between, across).double()
+    G = torch.full(is_class.shape, float(across), dtype=torch.float64)
+    G[is_cluster] = between
     G[is_class] = within
     return G.fill_diagonal_(1)
 
@@ -166,23 +167,20 @@ def balanced_labels(corruption, samples):
 
     Args:
         corruption: C, ``(c, c)``.
-        samples: n of a class; shares of n that are not whole are rounded, the largest
-            remainders up.
+        samples: n of a class; numbers of wrong labels are rounded.
 
     Returns:
-        True classes and given labels, ``(c n,)`` each, class after class.
+        True classes and given labels, ``(c n,)`` each, class after class; and the
+        corruption matrix that they have after rounding.
 
     Source: Jeong & Chung 2025, Section 4, whose labels are balanced.
     """
-    labels = []
-    for row in corruption:
-        counts = (samples * row + 1e-9).floor()
-        remainder = samples * row - counts
-        missing = samples - int(counts.sum())
-        counts[remainder.argsort(descending=True, stable=True)[:missing]] += 1
-        labels.append(torch.arange(len(row)).repeat_interleave(counts.long()))
-    classes = torch.arange(len(corruption)).repeat_interleave(samples)
-    return classes, torch.cat(labels)
+    K = len(corruption)
+    counts = (samples * corruption).round().fill_diagonal_(0).long()
+    counts += torch.diag(samples - counts.sum(dim=1))
+    rows = [torch.arange(K).repeat_interleave(row) for row in counts]
+    classes = torch.arange(K).repeat_interleave(samples)
+    return classes, torch.cat(rows), counts.double() / samples
 
 
 def accuracy(outputs, classes):

@@ -6,7 +6,6 @@ principal components in half precision.
 
 import hashlib
 import io
-import json
 from typing import NamedTuple
 
 import numpy as np
@@ -18,11 +17,12 @@ from kdlib.models import efficientnet_lite
 from kdlib.papers.jeong_chung import probe
 
 BATCH = 50
-SIDE = 128
+SIDE = 224
+SIDES = (64, 96, 128, 224)  # of the images of whose size the cost is measured
+FEW = 2000  # images of each part for that
 TRAIN, TEST, COMPONENTS = 10_000, 5_000, 240
 FILE = "cifar10_efficientnet_lite0.npz"
-NOTES = "cifar10_efficientnet_lite0.json"
-SHA256 = "62f71cd93fdb4c8de66ebd414584e571f20901dd003bd9ae022dd92d8c85fe7a"
+SHA256 = "9ff56788e5bbcf72e494dfde75200727c7d8dec8cf88fb7072797f62c8a4605a"
 
 
 class Features(NamedTuple):
@@ -65,15 +65,10 @@ def load(dataset="auto"):
         raise ValueError(
             f"dataset must be one of auto, digits, cifar10; got {dataset!r}"
         )
-    path = _folder() / FILE
-    data = path.read_bytes()
-    seen = hashlib.sha256(data).hexdigest()
-    if seen != SHA256:
-        raise ValueError(f"{path} is altered: its SHA-256 is {seen}, expected {SHA256}")
-    with np.load(io.BytesIO(data), allow_pickle=False) as arrays:
-        parts = [torch.from_numpy(arrays[name]).float() for name in ("train", "test")]
-        names = ("train_labels", "test_labels")
-        labels = [torch.from_numpy(arrays[name]).long() for name in names]
+    arrays, seen = _recorded()
+    parts = [torch.from_numpy(arrays[name]).float() for name in ("train", "test")]
+    names = ("train_labels", "test_labels")
+    labels = [torch.from_numpy(arrays[name]).long() for name in names]
     return _scaled("cifar10", parts, labels, seen)
 
 
@@ -81,9 +76,15 @@ def notes():
     """What was measured when the features were recorded.
 
     Returns:
-        dict: accuracies in percent of a linear probe on clean labels, by what it sees.
+        dict: accuracies in percent of a softmax probe on clean labels, by what it sees:
+        ``raw pixels``, ``all features`` and ``recorded features`` of all recorded
+        images; and, of the first 2,000 images of each part, features of images
+        enlarged to ``64 pixels`` and more.
     """
-    return json.loads((_folder() / NOTES).read_text(encoding="utf-8"))
+    arrays, _ = _recorded()
+    start = "accuracy of "
+    names = [name for name in arrays if name.startswith(start)]
+    return {name.removeprefix(start): float(arrays[name]) for name in names}
 
 
 def compute(model, images, *, side=SIDE):
@@ -149,38 +150,44 @@ def clean_accuracy(train, train_labels, test, test_labels, *, weight_decay=1e-5)
 
 
 def main():
-    """Compute the features of CIFAR-10, and write them and the notes."""
+    """Compute the features of CIFAR-10, and write them with what was measured."""
     images = datasets.load("cifar10")
-    train_images, test_images = images.train_images[:TRAIN], images.test_images[:TEST]
+    parts = [images.train_images[:TRAIN], images.test_images[:TEST]]
     model = efficientnet_lite.pretrained().to(memory_format=torch.channels_last)
-    train, test = compute(model, train_images), compute(model, test_images)
-    record(images, train, test)
+    by_side = {}
+    for side in SIDES:
+        by_side[side] = [compute(model, part[:FEW], side=side) for part in parts]
+    record(images, *[compute(model, part) for part in parts], by_side)
 
 
-def record(images, train, test):
-    """Write features and notes into the book.
+def record(images, train, test, by_side):
+    """Write features into the book, and the accuracies of :func:`notes`.
 
     Args:
         images: CIFAR-10.
         train: features of its first training images, ``(n, d)``.
         test: those of its first test images, ``(k, d)``.
+        by_side: side in pixels -> features of fewer images of both parts.
     """
-    labels = images.train_labels[: len(train)], images.test_labels[: len(test)]
+    labels = [images.train_labels[: len(train)], images.test_labels[: len(test)]]
     small, small_test, turn = compressed(train, test)
     arrays = {"train": small, "test": small_test, "turn": turn}
     arrays |= {"train_labels": labels[0].byte(), "test_labels": labels[1].byte()}
-    _folder().mkdir(parents=True, exist_ok=True)
-    arrays = {name: array.numpy() for name, array in arrays.items()}
-    np.savez_compressed(_folder() / FILE, **arrays)
     pixels = [images.train_images[: len(train)], images.test_images[: len(test)]]
-    pixels = [part.flatten(1).float() for part in pixels]
-    told = {
-        "raw pixels": clean_accuracy(pixels[0], labels[0], pixels[1], labels[1]),
-        "all features": clean_accuracy(train, labels[0], test, labels[1]),
-        "recorded features": clean_accuracy(small, labels[0], small_test, labels[1]),
+    seen = {
+        "raw pixels": [part.flatten(1) for part in pixels],
+        "all features": [train, test],
+        "recorded features": [small, small_test],
     }
-    text = json.dumps(told, indent=1) + "\n"
-    (_folder() / NOTES).write_text(text, encoding="utf-8")
+    for side, parts in by_side.items():
+        seen[f"{side} pixels"] = parts
+    for name, (known, new) in seen.items():
+        of_these = [labels[0][: len(known)], labels[1][: len(new)]]
+        accuracy = clean_accuracy(known, of_these[0], new, of_these[1])
+        arrays[f"accuracy of {name}"] = torch.tensor(accuracy).double()
+    _path().parent.mkdir(parents=True, exist_ok=True)
+    arrays = {name: array.numpy() for name, array in arrays.items()}
+    np.savez_compressed(_path(), **arrays)
 
 
 def _scaled(name, parts, labels, checksum):
@@ -192,8 +199,20 @@ def _scaled(name, parts, labels, checksum):
     return Features(name, turned, labels[0], new, labels[1], checksum)
 
 
-def _folder():
-    return places.book() / "recorded" / "features"
+def _recorded():
+    """The arrays of the recorded file, its bytes checked, and their checksum."""
+    data = _path().read_bytes()
+    seen = hashlib.sha256(data).hexdigest()
+    if seen != SHA256:
+        raise ValueError(
+            f"{_path()} is altered: its SHA-256 is {seen}, expected {SHA256}"
+        )
+    with np.load(io.BytesIO(data), allow_pickle=False) as arrays:
+        return dict(arrays), seen
+
+
+def _path():
+    return places.book() / "recorded" / "features" / FILE
 
 
 if __name__ == "__main__":
