@@ -121,7 +121,7 @@ def accuracies(seeds, kind, rate, weight_decay, rounds, n_train, device, data):
     for place, labels in enumerate(given):
         true_labels = data["train_labels"][:n_train]
         row = {"measured": label_noise.measured_rate(labels, true_labels)}
-        row["rounds"] = [accuracy[place].item() for accuracy in by_round]
+        row["accuracies"] = [accuracy[place].item() for accuracy in by_round]
         row["partial"] = students[0][place].item()
         row["generalised"] = students[1][place].item()
         row["teacher_two"] = two[0][place].item()
@@ -176,7 +176,7 @@ def best_on_test(seeds, kind, rate, weight_decay, rounds, n_train, device, data)
         probe.train(features, targets, weight_decay=weight_decay, look=keep_better)
         by_round.append(best)
         targets = probe.outputs(features, chosen)
-    return [{"rounds": row} for row in torch.stack(by_round, dim=1).tolist()]
+    return [{"accuracies": row} for row in torch.stack(by_round, dim=1).tolist()]
 
 
 def _percent(features, weights, truth, largest=1):
