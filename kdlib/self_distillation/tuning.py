@@ -121,8 +121,10 @@ def _basis(features, scale, weight_decay):
     """Left singular vectors, what a round keeps of each, and the map to new samples."""
     if not weight_decay > 0:
         raise ValueError(f"weight_decay must be > 0, got {weight_decay}")
-    U, S, Vh = torch.linalg.svd(features.double(), full_matrices=False)
-    is_there = S > 1e-10 * S[0]
-    U, S, Vh = U[:, is_there], S[is_there], Vh[is_there]
-    kept = S.square() / (S.square() + scale * weight_decay)
-    return U, kept, Vh.T / S
+    x = features.double()
+    # of the d x d products: far cheaper than singular vectors where n is larger than d
+    squares, V = torch.linalg.eigh(x.T @ x)
+    is_there = squares > 1e-10 * squares[-1]
+    turn = V[:, is_there] / squares[is_there].sqrt()
+    kept = squares[is_there] / (squares[is_there] + scale * weight_decay)
+    return x @ turn, kept, turn
