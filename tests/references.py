@@ -307,3 +307,42 @@ def margin_interval(inputs, labels, q, directions, confidence):
         ends.append(statistics.fmean(gains) - quantile * statistics.pstdev(gains) / math.sqrt(M))
     high = statistics.fmean(norms) + statistics.NormalDist().inv_cdf(1 - tail) * statistics.pstdev(norms) / math.sqrt(M)
     return min(ends), high
+
+
+def rounds_one_by_one(gram, labels, *, rounds, weight_decay):
+    """Outputs after so many rounds of self-distillation of the linearised probe, each round solved from the one before."""
+    N, K = labels.shape
+    outputs = labels - 1 / K
+    for _ in range(rounds):
+        outputs = torch.linalg.solve(gram + K * N * weight_decay * torch.eye(N, dtype=gram.dtype), gram @ outputs)
+    return outputs + 1 / K
+
+
+def chain_without(features, targets, left_out, *, rounds, weight_decay):
+    """Outputs on one sample after each round of ridge probes, each trained on the targets before it and on all other samples."""
+    N, K = targets.shape
+    rest = torch.arange(N) != left_out
+    x = features[rest]
+    y = targets[rest] - 1 / K
+    outputs = []
+    for _ in range(rounds):
+        weights = torch.linalg.solve(x.T @ x + K * N * weight_decay * torch.eye(x.shape[1], dtype=x.dtype), x.T @ y)
+        outputs.append(features[left_out] @ weights + 1 / K)
+        y = x @ weights
+    return torch.stack(outputs)
+
+
+def same_padded_convolution(image, kernel, stride):
+    """One image through one filter, padded as TensorFlow's "same" does, a product at a time; image (h, w), kernel (k, k)."""
+    k = len(kernel)
+    outputs = [math.ceil(length / stride) for length in image.shape]
+    before = [max((out - 1) * stride + k - length, 0) // 2 for out, length in zip(outputs, image.shape)]
+    result = torch.zeros(outputs, dtype=image.dtype)
+    for row in range(outputs[0]):
+        for column in range(outputs[1]):
+            for a in range(k):
+                for b in range(k):
+                    i, j = row * stride + a - before[0], column * stride + b - before[1]
+                    if 0 <= i < image.shape[0] and 0 <= j < image.shape[1]:
+                        result[row, column] += kernel[a, b] * image[i, j]
+    return result

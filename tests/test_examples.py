@@ -27,6 +27,8 @@ kdlib.metrics.margin
 kdlib.intervals.mean_band
 kdlib.intervals.jackknife
 kdlib.intervals.power_law_exponent
+kdlib.self_distillation.label_averaging
+kdlib.label_noise.draw
 kdlib.training.projected_gradient_descent
 companion.sweeps.tidy
 """.split()

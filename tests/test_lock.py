@@ -52,12 +52,12 @@ def needs(name, build):
 
 @functools.cache
 def reached(python, build):
-    """name -> the requirements that lead to it, from the project with its extras book and test."""
+    """name -> the requirements that lead to it, from the project with its extras book, features and test."""
     environment = {"python_version": python, "python_full_version": f"{python}.0", "sys_platform": "linux", "os_name": "posix",
                    "platform_system": "Linux", "platform_machine": "x86_64", "implementation_name": "cpython",
                    "platform_python_implementation": "CPython"}  # fmt: skip
     extras = PROJECT["optional-dependencies"]
-    waiting = [Requirement(line) for line in (*PROJECT["dependencies"], *extras["book"], *extras["test"])]
+    waiting = [Requirement(line) for line in (*PROJECT["dependencies"], *extras["book"], *extras["features"], *extras["test"])]
     asked = {}
     done = set()
     while waiting:

@@ -15,7 +15,7 @@ from pathlib import Path
 
 ROOT = Path(__file__).resolve().parent.parent
 NEEDS = ROOT / "tools" / "needs.json"
-WANTED = ".[book,test]"
+WANTED = ".[book,features,test]"
 INSTALLED = """
 from importlib.metadata import distributions
 print(*(one.name for one in distributions()))
