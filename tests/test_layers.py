@@ -9,14 +9,14 @@ import pytest
 ROOT = Path(__file__).resolve().parent.parent
 PACKAGES = ("kdlib", "companion")
 FACES = ("kdlib", "companion", "kdlib.kernels", "kdlib.models", "kdlib.training", "kdlib.metrics",
-         "kdlib.linearized", "companion.claims")
+         "kdlib.linearized", "kdlib.self_distillation", "companion.claims")
 
 # What the modules under a name may import of both packages, beside what lies under that name itself. The longest name
 # that fits a module counts; a name ends at a dot.
 GROUND = "kdlib.places kdlib.devices kdlib.memory kdlib.pixels kdlib.curves kdlib.published kdlib.intervals kdlib.losses"
 GROUND += " kdlib.roots kdlib.pairs"
 SCIENCE = f"{GROUND} kdlib.logits kdlib.datasets kdlib.linearized kdlib.kernels kdlib.models kdlib.training"
-SCIENCE += " kdlib.metrics"
+SCIENCE += " kdlib.metrics kdlib.label_noise kdlib.self_distillation"
 MAY_IMPORT = {
     **dict.fromkeys(GROUND.split(), ""),
     "kdlib": "",
@@ -25,13 +25,17 @@ MAY_IMPORT = {
     "kdlib.roots": "kdlib.pairs",
     "kdlib.logits": "kdlib.roots",
     "kdlib.datasets": "kdlib.places",
+    "kdlib.label_noise": "kdlib.datasets",
     "kdlib.downloads": "kdlib.datasets kdlib.places",
     "kdlib.linearized": "kdlib.kernels kdlib.memory",
     "kdlib.training": "kdlib.devices",
     "kdlib.metrics": "kdlib.curves kdlib.intervals",
+    "kdlib.self_distillation": "kdlib.kernels kdlib.losses",
     "kdlib.papers": "",
     "kdlib.papers.ji_zhu": SCIENCE,
     "kdlib.papers.mandal": SCIENCE,
+    "kdlib.papers.dong": SCIENCE,
+    "kdlib.papers.jeong_chung": SCIENCE,
     "companion": "",
     "companion.prose": "",
     "companion.markup": "",
