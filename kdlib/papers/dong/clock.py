@@ -2,11 +2,13 @@
 
 import torch
 
-from kdlib import kernels
+from kdlib import devices, kernels
 from kdlib.papers.dong import pictures
 
 #: Bins of the spectrum by rank, each twice as wide as the one before.
 BINS = 8
+#: Times of the clock, in units in which the rate of an eigenvalue λ is λ / n.
+TIMES = tuple(10 ** (place / 8) for place in range(-8, 49))
 
 
 def fitted_share(rates, parts, times):
@@ -68,7 +70,7 @@ def distance_estimate(rates, parts, times):
     return (missing + 2 * sigma2 * (1 - left).sum(1)) / n - sigma2
 
 
-def spectra(seed, *, kind, rate, n, n_test, components, depth, times, device, data):
+def spectra(seed, *, kind, rate, n, n_test, components, depth, device, data):
     r"""What the kernel fits when, and the test error on its clock.
 
     The kernel is that of a ReLU network without biases. Labels are one-hot vectors less
@@ -84,12 +86,11 @@ def spectra(seed, *, kind, rate, n, n_test, components, depth, times, device, da
         n_test: test images.
         components: d.
         depth: hidden layers of the kernel's network.
-        times: growing, in units in which the rate of an eigenvalue λ is λ / n.
         device: where to compute.
         data: see ``pictures.draw``.
 
     Returns:
-        dict of lists over the times: ``clean``, ``noise`` and ``teacher`` (shares that
+        dict of lists over ``TIMES``: ``clean``, ``noise`` and ``teacher`` (shares that
         are fitted), ``distance`` (mean square, of the outputs to the clean labels),
         ``estimate`` (see :func:`distance_estimate`), ``error`` (on test images); lists
         over the bins of the spectrum: ``clean_energy``, ``noise_energy``,
@@ -108,11 +109,11 @@ def spectra(seed, *, kind, rate, n, n_test, components, depth, times, device, da
         held_out=1,
         n_test=n_test,
         components=components,
-        device=device,
+        device=devices.pick_device(device),
     )
     x = task.x[0].double()
     n = len(x)
-    times = torch.as_tensor(times, dtype=torch.float64, device=x.device)
+    times = torch.tensor(TIMES, dtype=torch.float64, device=x.device)
     gram = kernels.ntk(x, depth=depth, sigma_b=0.0)
     eigenvalues, vectors = torch.linalg.eigh(gram)
     rates = eigenvalues.clamp(min=1e-12 * eigenvalues[-1]) / n
