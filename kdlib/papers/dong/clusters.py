@@ -60,7 +60,8 @@ def distances(
         distance of the outputs to the true labels divided by that of the given labels;
         ``margin``, the smallest output of a true class less the largest of the others;
         ``right``, the share of points whose arg-max is the true class; ``weight``, of
-        the own prediction in the epoch before; and the number ``rate_measured``.
+        the own prediction in the epoch before; and the numbers ``rate_measured`` and
+        ``lost``, of classes whose commonest given label is another class.
 
     Source: Dong et al. 2019, convergence theorem (informal).
     """
@@ -88,7 +89,11 @@ def distances(
         before = torch.tensor(kept).clamp(min=1) - 1
         row["weight"].append(weights[before])
     tables = {name: torch.stack(values) for name, values in row.items()}
-    return tables | {"rate_measured": label_noise.measured_rate(noisy, labels)}
+    counts = truth.T @ given
+    commonest = counts.argmax(1).cpu()
+    lost = (commonest != torch.arange(10)).sum().item()
+    rate_measured = label_noise.measured_rate(noisy, labels)
+    return tables | {"rate_measured": rate_measured, "lost": lost}
 
 
 def margins(outputs, labels):

@@ -73,7 +73,9 @@ def linear_error(seed, *, width, n, components, steps, device, data):
     return {"error": largest}
 
 
-def beside_the_clock(seed, *, widths, n, components, rate, steps, device, data):
+def beside_the_clock(
+    seed, *, activation, widths, n, components, rate, steps, device, data
+):
     r"""Wide networks trained for real, beside the clocks of two kernels.
 
     Every weight of a network with one hidden layer and no biases is trained by gradient
@@ -83,6 +85,7 @@ def beside_the_clock(seed, *, widths, n, components, rate, steps, device, data):
 
     Args:
         seed: of the images, the noise and the networks.
+        activation: of the neurons, ``relu`` or ``erf``.
         widths: numbers of neurons m.
         n: images.
         components: d.
@@ -103,15 +106,14 @@ def beside_the_clock(seed, *, widths, n, components, rate, steps, device, data):
     widths.
     """
     x, y = _binary_task(seed, n, components, rate, device, data)
-    limit = kernels.ntk(x, depth=1, sigma_b=0.0)
+    kind = {"depth": 1, "activation": activation, "sigma_b": 0.0}
+    limit = kernels.ntk(x, **kind)
     step = 1 / torch.linalg.eigvalsh(limit)[-1].item()
     counts = torch.arange(1, steps + 1, device=x.device)
     row = {"own": [], "limit": [], "rank": []}
     for width in widths:
         draw = torch.Generator(x.device).manual_seed(seed)
-        network = models.NTKMLP(
-            x.shape[1], width, depth=1, sigma_b=0.0, generator=draw
-        )
+        network = models.NTKMLP(x.shape[1], width, generator=draw, **kind)
         start = network(x.float()).detach()
         own = kernels.empirical_ntk(network, x.float()).double()
         outputs = _descend(network, x.float(), y.float(), step, steps) - start

@@ -7,7 +7,7 @@ import torch.nn.functional as F
 
 from kdlib import label_noise
 
-KINDS = ("symmetric", "asymmetric", "pair", "superclass")
+KINDS = ("symmetric", "asymmetric", "pair", "superclass", "human")
 
 
 class Task(NamedTuple):
@@ -21,6 +21,8 @@ class Task(NamedTuple):
         held_given: their given labels, as noisy as those of training, ``(h,)``.
         test_x: test inputs, ``(t, d)``.
         test_y: their true labels, ``(t,)``.
+        chosen: places of the training images in their set, ``(n,)``.
+        held_chosen: places of those that are held out, ``(h,)``.
     """
 
     x: torch.Tensor
@@ -30,6 +32,8 @@ class Task(NamedTuple):
     held_given: torch.Tensor
     test_x: torch.Tensor
     test_y: torch.Tensor
+    chosen: torch.Tensor
+    held_chosen: torch.Tensor
 
 
 def draw(
@@ -45,7 +49,8 @@ def draw(
         seed: of the run.
         data: dict of ``train_images`` uint8 ``(N, …)``, ``train_labels``,
             ``test_images`` and ``test_labels``.
-        kind: of the noise, one of ``KINDS``.
+        kind: of the noise, one of ``KINDS``; ``human`` takes the worst of the three
+            labels that people gave to an image of CIFAR-10, whatever the rate is.
         rate: nominal share of wrong labels.
         n: training images, at least 2; fewer where the set has not so many.
         held_out: images that are held out, at most a third of the set's.
@@ -78,9 +83,12 @@ def draw(
     mean, turn = _components(pixels[held_out:], components)
     versions = [_turned(some, mean, turn) for some in _shifted(pixels, shift)]
     x = torch.stack(versions)
-    corruption = corruption_of(kind, rate, x[0], labels)
-    draws = torch.Generator().manual_seed(2**31 + seed)
-    given = label_noise.draw(labels.cpu(), corruption, generator=draws).to(device)
+    if kind == "human":
+        given = label_noise.human(data["train_labels"], "worst")[chosen].to(device)
+    else:
+        corruption = corruption_of(kind, rate, x[0], labels)
+        draws = torch.Generator().manual_seed(2**31 + seed)
+        given = label_noise.draw(labels.cpu(), corruption, generator=draws).to(device)
     return Task(
         x=x[:, held_out:],
         labels=labels[held_out:],
@@ -89,6 +97,8 @@ def draw(
         held_given=given[:held_out],
         test_x=_turned(tests, mean, turn),
         test_y=data["test_labels"][:n_test].to(device),
+        chosen=chosen[held_out:],
+        held_chosen=chosen[:held_out],
     )
 
 
@@ -96,7 +106,8 @@ def corruption_of(kind, rate, features, labels, *, classes=10):
     """The corruption matrix of a kind of noise.
 
     Args:
-        kind: one of ``KINDS``; ``superclass`` clusters the classes by the features.
+        kind: one of ``KINDS`` but ``human``; ``superclass`` clusters the classes by the
+            features.
         rate: nominal share of wrong labels.
         features: ``(n, d)``.
         labels: true labels, ``(n,)``.
@@ -110,8 +121,9 @@ def corruption_of(kind, rate, features, labels, *, classes=10):
 
     Source: see ``label_noise``.
     """
-    if kind not in KINDS:
-        raise ValueError(f"kind must be one of {', '.join(KINDS)}; got {kind!r}")
+    drawn = KINDS[:-1]
+    if kind not in drawn:
+        raise ValueError(f"kind must be one of {', '.join(drawn)}; got {kind!r}")
     if kind == "superclass":
         clusters = label_noise.superclasses(features, labels)
         return label_noise.superclass(clusters.cpu(), rate)
