@@ -30,8 +30,8 @@ def fitted_share(rates, parts, times):
     Example:
         >>> rates = torch.tensor([1.0, 0.1])
         >>> parts = torch.tensor([[1.0], [1.0]])
-        >>> fitted_share(rates, parts, torch.tensor([1.0])).round(decimals=3).tolist()
-        [0.364]
+        >>> fitted_share(rates, parts, torch.tensor([0.0, 1.0])).round(decimals=3)
+        tensor([0.0000, 0.3640])
 
     Source: Dong et al. 2019, anisotropic information retrieval; the formula is ours.
     """

@@ -110,8 +110,8 @@ def measures(answers, task, losses, epochs):
     change = (top == task.labels).double() - (~wrong).double()
     rows["net"] = change.mean(-1)
     rows = {name: values.cpu() for name, values in rows.items()}
-    counts = {"n_wrong": int(wrong.sum()), "rate_measured": wrong.double().mean().item()}
-    return rows | counts
+    share = wrong.double().mean().item()
+    return rows | {"n_wrong": int(wrong.sum()), "rate_measured": share}
 
 
 def _share(values, chosen):

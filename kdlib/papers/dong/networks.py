@@ -27,7 +27,7 @@ def clock(gram, targets, step, counts):
         >>> clock(gram, torch.tensor([1.0, 1.0]), 0.5, torch.tensor([1]))
         tensor([[1.0000, 0.5000]])
 
-    Source: Dong et al. 2019, anisotropic information retrieval; Lee et al. 2019, Eq. 10.
+    Source: Dong et al. 2019, anisotropic information retrieval; Lee et al. 2019, Eq. 8.
     """
     eigenvalues, vectors = torch.linalg.eigh(gram)
     left = (1 - step * eigenvalues) ** counts[:, None]

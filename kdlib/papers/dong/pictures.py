@@ -1,4 +1,4 @@
-"""Images with wrong labels: what a run of Dong et al.'s chapters trains and tests on."""
+"""Images with wrong labels, on which the chapters of Dong et al. train and test."""
 
 from typing import NamedTuple
 
@@ -158,7 +158,7 @@ def _turned(pixels, mean, turn):
 
 
 def _shifted(pixels, shift):
-    """The images, then their copies shifted by up to so many pixels, zeros moving in."""
+    """The images, then copies shifted by up to so many pixels, zeros moving in."""
     size = pixels.shape[-2:]
     padded = F.pad(pixels, (shift, shift, shift, shift))
     moves = [(i, j) for i in range(2 * shift + 1) for j in range(2 * shift + 1)]

@@ -91,6 +91,9 @@ def learn(
 ):
     """Train one residual network, and keep its logits along the way.
 
+    The first convolution has stride 2 for images of more than 16 pixels a side, which
+    is four times the images a second.
+
     Args:
         seed: of its start, the order and the augmentation.
         x: standardised training images ``(n, channels, h, w)``.
@@ -112,21 +115,25 @@ def learn(
     n = len(x)
     size = min(batch_size, n)
     draw = torch.Generator(x.device).manual_seed(seed)
+    stride = 2 if x.shape[-1] > 16 else 1
     network = models.ResNet(
-        depth, channels=x.shape[1], width=width, generator=draw
-    ).to(memory_format=torch.channels_last)
+        depth, channels=x.shape[1], width=width, stem_stride=stride, generator=draw
+    )
     optimiser = torch.optim.SGD(
         network.parameters(), lr=learning_rate, momentum=0.9, nesterov=True
     )
     steps = epochs * (n // size)
     step = 0
     kept = mechanism.kept_epochs(epochs)
-    everything = torch.cat([x, points])
+    needs_last = self_distillation.LOSSES[loss].is_last
     answers = []
+    last = None
     for epoch in range(epochs + 1):
-        logits = training.predict(network, everything, bfloat16=True).float()
+        if epoch in kept or needs_last:
+            last = training.predict(network, x, bfloat16=True).float()
         if epoch in kept:
-            answers.append(logits)
+            asked = training.predict(network, points, bfloat16=True).float()
+            answers.append(torch.cat([last, asked]))
         if epoch == epochs:
             break
         order = torch.randperm(n, generator=draw, device=x.device)
@@ -142,7 +149,7 @@ def learn(
                 outputs,
                 given[index],
                 loss=loss,
-                last=logits[index],
+                last=last[index] if needs_last else None,
                 epoch=epoch + 1,
                 epochs=epochs,
             )

@@ -60,9 +60,7 @@ class StackedMLP(nn.Module):
         return active @ self.outer + self.offsets
 
 
-def learn(
-    network, x, given, losses, points, *, seeds, epochs, batch_size, rate, kept
-):
+def learn(network, x, given, losses, points, *, seeds, epochs, batch_size, rate, kept):
     """Train a stack by stochastic gradient descent with momentum 0.9, in place.
 
     Each seed has its own order of the images, and picks a version of each image anew
