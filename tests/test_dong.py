@@ -107,6 +107,16 @@ def test_measures_count_what_became_of_labels():
     assert found["n_wrong"] == 2 and found["rate_measured"] == 0.5
 
 
+def test_components_of_few_images_are_those_of_all_their_pixels():
+    pixels = DIGITS.train_images[:40]
+    mean, few = pictures._components(pixels, 10)
+    rows = pixels.flatten(1).double() / 255
+    expected = torch.linalg.svd(rows - rows.mean(0)).Vh[:10].T
+    torch.testing.assert_close((few.double().T @ expected).abs(), torch.eye(10).double(), rtol=0, atol=1e-5)
+    many = pictures._components(DIGITS.train_images[:400], 10)[1]
+    assert many.shape == few.shape and mean.shape == (64,)
+
+
 def test_shifts_move_zeros_in_and_keep_the_image_first():
     pixels = torch.arange(1, 10, dtype=torch.uint8).view(1, 1, 3, 3)
     versions = torch.stack(list(pictures._shifted(pixels, 1)))[:, 0, 0]

@@ -147,8 +147,16 @@ def _components(pixels, number):
     """Mean ``(d0,)`` and leading principal components ``(d0, d)`` of some images."""
     rows = pixels.flatten(1).double() / 255
     mean = rows.mean(0)
-    vectors = torch.linalg.eigh((rows - mean).T @ (rows - mean)).eigenvectors
-    return mean.float(), vectors.flip(1)[:, :number].float()
+    rows = rows - mean
+    n, d0 = rows.shape
+    if n > d0:
+        vectors = torch.linalg.eigh(rows.T @ rows).eigenvectors.flip(1)
+        return mean.float(), vectors[:, :number].float()
+    # fewer images than pixels: the smaller matrix has the same eigenvalues
+    values, vectors = torch.linalg.eigh(rows @ rows.T)
+    d = max(min(number, n - 1), 1)
+    turn = rows.T @ vectors.flip(1)[:, :d] / values.flip(0)[:d].clamp(min=1e-9).sqrt()
+    return mean.float(), turn.float()
 
 
 def _turned(pixels, mean, turn):
