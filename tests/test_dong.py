@@ -2,6 +2,7 @@
 
 import pytest
 import torch
+from scipy import stats
 
 from kdlib import datasets, kernels
 from kdlib.linearized import gradient_flow
@@ -51,6 +52,13 @@ def test_bins_hold_the_whole_spectrum():
     assert shares[-1].item() == pytest.approx((energies[edges[-2] :].sum() / energies.sum()).item(), rel=1e-12)
 
 
+def test_the_rank_correlation_is_the_textbooks():
+    draw = torch.Generator().manual_seed(0)
+    x, y = torch.randint(9, (2, 30), generator=draw).double()
+    found = torch.corrcoef(torch.stack([networks._ranks(x), networks._ranks(y)]))[0, 1]
+    assert found.item() == pytest.approx(stats.spearmanr(x, y).statistic, rel=1e-12)
+
+
 def test_a_linear_network_keeps_the_clock():
     row = networks.linear_error(0, width=8, n=20, components=12, steps=50, device="cpu", data=DATA)
     assert row["error"] < 1e-10
@@ -76,6 +84,18 @@ def test_a_stack_does_what_its_networks_do_one_by_one():
     single = stack.curves([1], shift=1, **WAY | {"losses": ["plain"], "students": False})[0]
     assert (single["test"][0] - alone[0]["test"][0]).abs().max() < 1e-3
     assert not torch.equal(alone[0]["weight"][2], alone[0]["weight"][1])
+
+
+def test_each_network_of_a_stack_looks_back_at_its_own_epoch():
+    draw = torch.Generator().manual_seed(0)
+    x = torch.randn(1, 1, 40, 5, generator=draw)
+    given = torch.nn.functional.one_hot(torch.randint(10, (1, 1, 40), generator=draw), 10).float()
+    logits = []
+    for losses in (["agreeing sharp", "last soft"], ["last soft"]):
+        network = stack.StackedMLP([0], kinds=len(losses), inputs=5, width=8)
+        way = {"seeds": [0], "epochs": 20, "batch_size": 10, "rate": 0.1, "kept": [20]}
+        logits.append(stack.learn(network, x, given.expand(-1, len(losses), -1, -1), losses, x[:, 0, :1], **way)[0, -1])
+    torch.testing.assert_close(logits[0], logits[1], rtol=0, atol=1e-3)  # rounding; another network's epoch moves 0.1
 
 
 def test_a_residual_network_answers_like_a_stack():
@@ -104,6 +124,9 @@ def test_measures_count_what_became_of_labels():
     found = mechanism.measures(answers, task, ["linear arg-max"], 1)
     last = {name: found[name][0, -1].item() for name in last}
     assert last == pytest.approx({"weight": 1, "corrected": 0.5, "overtaken": 1, "spoiled": 0.5, "net": 0, "memorised": 0, "lead": 0.5})
+    answers = answers[:, :1].expand(1, len(mechanism.kept_epochs(8)), 6, 10)
+    found = mechanism.measures(answers, task, ["harmonic arg-max"], 8)
+    assert found["weight"][0].tolist() == pytest.approx([1 - 1 / max(epoch, 1) for epoch in mechanism.kept_epochs(8)])
     assert found["n_wrong"] == 2 and found["rate_measured"] == 0.5
 
 
