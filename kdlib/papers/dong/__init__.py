@@ -1,0 +1,1 @@
+"""Dong, Hou, Lu & Zhang 2019: distillation and early stopping under label noise."""
