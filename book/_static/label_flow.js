@@ -35,11 +35,11 @@
   function mount(host, number) {
     const data = host.dataset, K = Number(data.classes), n = Number(data.samples), N = K * n;
     const within = Number(data.within), between = Number(data.between);
-    const W = Math.max(320, Math.min(640, host.clientWidth || 640)), H = TOP + SIDE + 22 + BARS;
+    const W = Math.max(320, Math.min(640, host.clientWidth || 640)), gap = 34;
+    const side = Math.min(SIDE, (W - gap) / 2), cell = side / N, H = TOP + side + 22 + BARS;
     const state = { rounds: Number(data.rounds), wrong: Number(data.wrong), decay: Number(data.decay) };
     host.textContent = "";
     const svg = make("svg", { viewBox: `0 0 ${W} ${H}`, role: "img", style: "width:100%;max-width:640px;display:block" }, host);
-    const gap = 34, side = Math.min(SIDE, (W - gap) / 2), cell = side / N;
     const still = make("g", { fill: "var(--kd-ink)", "font-size": 13 }, svg);
     make("text", { x: 0, y: 15 }, still, "correlations");
     make("text", { x: side + gap, y: 15 }, still, "outputs by class");
