@@ -94,7 +94,7 @@ def install():
             "it needs the package python3-venv"
         )
     words = [python, "-m", "pip", "install", "--disable-pip-version-check"]
-    words += ["-c", "constraints.txt", "-e", ".[book,test]"]
+    words += ["-c", "constraints.txt", "-e", ".[book,features,test]"]
     with open(log, "w", encoding="utf-8") as out:
         status = subprocess.call(words, stdout=out, stderr=subprocess.STDOUT)
     if status:
