@@ -45,9 +45,9 @@ def load(dataset="auto"):
     """Features of a data set: recorded ones of CIFAR-10, or the pixels of the digits.
 
     Args:
-        dataset: ``auto`` or ``cifar10`` for features of EfficientNet-Lite0 of the first
-            10,000 training and 5,000 test images, which come with the book;
-            ``digits`` for scikit-learn's digits, whose pixels are their features.
+        dataset: ``auto`` or ``recorded`` for features of EfficientNet-Lite0 of
+            CIFAR-10's first 10,000 training and 5,000 test images, which come with the
+            book; ``digits`` for scikit-learn's digits, whose pixels are their features.
 
     Returns:
         Features
@@ -61,9 +61,9 @@ def load(dataset="auto"):
         parts = [part.flatten(1).float() for part in parts]
         labels = [images.train_labels, images.test_labels]
         return _scaled("digits", parts, labels, images.checksum)
-    if dataset not in ("auto", "cifar10"):
+    if dataset not in ("auto", "recorded"):
         raise ValueError(
-            f"dataset must be one of auto, digits, cifar10; got {dataset!r}"
+            f"dataset must be one of auto, digits, recorded; got {dataset!r}"
         )
     arrays, seen = _recorded()
     parts = [torch.from_numpy(arrays[name]).float() for name in ("train", "test")]
