@@ -17,8 +17,8 @@ from scipy.spatial import distance
 
 from kdlib import datasets
 
-#: What people said of CIFAR-10's training images, by the name of the label: the column
-#: of the file, which has one array for each.
+# What people said of CIFAR-10's training images: the array of the file, by the label's
+# name.
 ANNOTATORS = {
     "aggregate": "aggre_label",
     "worst": "worse_label",
