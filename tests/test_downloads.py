@@ -24,7 +24,7 @@ from kdlib import datasets, downloads
 
 BODY = np.random.default_rng(0).bytes(300_000)
 SUM = f"md5:{hashlib.md5(BODY).hexdigest()}"
-SOON = 0.6  # seconds that a silent source is given in these tests
+SOON = 2  # seconds that a silent source is given in these tests; with 0.6 a busy machine was taken for one once
 PATIENCE = 15  # seconds after which a silent mirror gives up, so that a test of a broken guard fails and does not hang
 
 
