@@ -1,7 +1,9 @@
 # make book [PROFILE=laptop|smoke|paper]   build the book: _build/PROFILE/html/index.html
+# make book FRESH=1 ...                    the same without the rows that come with the book: everything is computed
 # make test                                run the tests, the built smoke book in a browser included
 # make lint                                check the code against the rules of pyproject.toml; part of make test
 # make trials                              run what book/trials.yml tries and nothing has recorded yet
+# make record [PROFILE=...]                write the rows that a build computed to book/recorded/rows, to commit with the book
 # make data [NAMES="cifar10 mnist"]        download the image sets
 # make bench, make bench-peers             measure speed, and record it for the Cost page
 # make clean                               remove what was built, finished rows included; refused while a build is at work
@@ -11,15 +13,16 @@ PROFILE ?= laptop
 PYTHON ?= .venv/bin/python
 BOOTSTRAP ?= python3
 JOBS ?= 2
+export KDLIB_FRESH ?= $(FRESH)
 MAKEFLAGS += --no-print-directory
 
 BUILD := _build/$(PROFILE)
 CHAPTERS := $(sort $(patsubst book/%.md,%,$(wildcard book/[0-9]*_*.md)))
 EXECUTED := $(CHAPTERS:%=$(BUILD)/book/%.ipynb)
-PAGES := _config.yml _toc.yml $(wildcard book/*.md book/*.yml book/profiles/*.yml book/recorded/*.json book/*.bib book/_static/* book/_ext/*) $(shell find kdlib companion -name '*.py')
+PAGES := _config.yml _toc.yml $(wildcard book/*.md book/*.yml book/profiles/*.yml book/recorded/*.json book/recorded/rows/$(PROFILE)/stores.json book/*.bib book/_static/* book/_ext/*) $(shell find kdlib companion -name '*.py')
 READY := $(if $(filter .venv/bin/python,$(PYTHON)),.venv/ready)
 
-.PHONY: help book lint test bench bench-peers trials data clean
+.PHONY: help book lint test bench bench-peers trials record data clean
 # Both are written whole or not at all, so an interrupted make deletes neither.
 .PRECIOUS: $(BUILD)/book/%.ipynb $(BUILD)/html/index.html
 
@@ -34,6 +37,7 @@ book: $(READY)
 	@echo "$(BUILD)/html/index.html"
 
 $(BUILD)/html/index.html: $(EXECUTED) $(PAGES)
+	@$(PYTHON) -m companion verify --unless-known --profile $(PROFILE)
 	@$(PYTHON) -m companion html --profile $(PROFILE)
 
 $(BUILD)/book/%.ipynb: $(BUILD)/keys/%
@@ -54,6 +58,9 @@ bench-peers: $(READY) .venv-peers/ready
 
 trials: $(READY)
 	@$(PYTHON) -m companion.engine.cluster serve -- $(PYTHON) -m companion trials
+
+record: $(READY)
+	@$(PYTHON) -m companion record --profile $(PROFILE)
 
 data: $(READY)
 	@$(PYTHON) -m kdlib.downloads $(NAMES)

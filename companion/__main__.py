@@ -9,7 +9,7 @@ import sys
 import threading
 from pathlib import Path
 
-from companion.engine import variables
+from companion.engine import cluster, variables
 
 try:
     from companion.press import chapters, extra
@@ -177,6 +177,47 @@ def run_trials(arguments):
     return status
 
 
+def record_rows(arguments):
+    """``kdlib record``: the rows of a build, as text that is committed with the book.
+
+    Args:
+        arguments: the words of the command line.
+    """
+    from companion.press import locks, recording
+
+    folder = BUILD / arguments.profile
+    with locks.held(folder / "record.lock"):
+        index = recording.record(arguments.profile, folder / "book")
+    rows = sum(store["rows"] for store in index.values())
+    hours = sum(store["seconds"] for store in index.values()) / 3600
+    size = sum(store["bytes"] for store in index.values()) / 1e6
+    _print(
+        f"recorded {rows:,} rows of {len(index)} stores, {hours:.1f} hours of one core "
+        f"in {size:.1f} MB"
+    )
+
+
+def verify_rows(arguments):
+    """``kdlib verify``: recorded rows computed again on this machine.
+
+    Args:
+        arguments: the words of the command line.
+
+    Returns:
+        1 where a row does not agree, else 0.
+    """
+    from companion.press import verification
+
+    if cluster.ADDRESS not in os.environ:
+        # The chapters share one cluster.
+        return cluster.serve([sys.executable, "-m", "companion", *sys.argv[1:]])
+    folder = BUILD / arguments.profile
+    text, status = verification.check(arguments.profile, folder, arguments)
+    if text:
+        _print(text)
+    return status
+
+
 def write_figure(arguments):
     """``kdlib figure``: one figure of the built book as an SVG file.
 
@@ -229,6 +270,8 @@ def execute_chapter(arguments):
     path = execution.execute(
         chapter, folder, profile=arguments.profile, inputs=chapter_keys.inputs
     )
+    for line in execution.record_of(path)["wrong"]:
+        _say(f"{line}; what was there is computed again")
     _print(f"executed {path}")
 
 
@@ -269,6 +312,9 @@ def _parser():
     _add_claims(commands)
     _add_trials(commands)
     _add_figure(commands)
+    _add_verify(commands)
+    text = "write the rows of a build as text to commit with the book"
+    _add(commands, "record", record_rows, text)
     text = "(make book) digests of what each chapter depends on"
     _add(commands, "keys", write_digests, text)
     text = "(make book) execute one chapter"
@@ -321,6 +367,28 @@ def _add_trials(commands):
     command = _add(commands, "trials", run_trials, text, has_profile=False)
     text = "trials to run again (default: those that are not recorded)"
     command.add_argument("names", nargs="*", help=text)
+
+
+def _add_verify(commands):
+    text = "compute recorded rows again on this machine, and compare"
+    command = _add(commands, "verify", verify_rows, text)
+    size = command.add_mutually_exclusive_group()
+    text = "about how long it may take (default 1)"
+    size.add_argument("--minutes", type=_above_zero, default=1.0, help=text)
+    text = "of each store, in (0, 1]"
+    size.add_argument("--share", type=_above_zero, help=text)
+    size.add_argument("--all", action="store_true", help="every recorded row")
+    command.add_argument("--store", help="rows of this store alone")
+    command.add_argument("--seed", type=int, help="of the draw (default: a random one)")
+    text = "nothing is done where this build was verified before"
+    command.add_argument("--unless-known", action="store_true", help=text)
+
+
+def _above_zero(text):
+    number = float(text)
+    if not number > 0:
+        raise argparse.ArgumentTypeError(f"must be a number above 0, got {text}")
+    return number
 
 
 def _add_figure(commands):

@@ -6,8 +6,6 @@ serve -- COMMAND`` runs a command whose sweeps share one local cluster.
 
 import inspect
 import itertools
-import json
-import os
 from pathlib import Path
 
 from companion.engine import (
@@ -17,13 +15,17 @@ from companion.engine import (
     failures,
     frames,
     identity,
+    prepared,
+    recorded,
     rowprocess,
+    telling,
     variables,
+    verified,
 )
 from companion.engine.frames import tidy
 from kdlib import places
 
-__all__ = ["grid", "run_sweep", "store", "tidy"]
+__all__ = ["grid", "later", "prepare", "run_sweep", "store", "tidy"]
 
 
 def grid(**values):
@@ -54,6 +56,52 @@ def store(name):
     return places.rows() / name
 
 
+def prepare(function, *arguments, **named):
+    """The data of a sweep, made when the first row is computed.
+
+    Args:
+        function: returns a dict of arrays and CPU tensors.
+        *arguments: of the function: plain values, arrays, image sets, other prepared
+            data, rows of :func:`later`.
+        **named: more of them.
+
+    Returns:
+        :class:`companion.engine.prepared.Prepared`, the ``data`` of sweeps.
+
+    Example:
+        >>> data = prepare(dict, x=[1.0, 2.0])
+        >>> data.values()
+        {'x': [1.0, 2.0]}
+    """
+    return prepared.Prepared(function, *arguments, **named)
+
+
+def later(run, setting, *, store, seed, data=None, source=None):
+    """A row that is computed when prepared data need it, and never recorded.
+
+    Args:
+        run: as of :func:`run_sweep`.
+        setting: dict of plain values.
+        store: folder of the row.
+        seed: an int.
+        data: as of :func:`run_sweep`.
+        source: as of :func:`run_sweep`.
+
+    Returns:
+        :class:`companion.engine.prepared.LaterRow`; a function of prepared data gets
+        what the row measured as a dict.
+    """
+    sweep = identity.sweep_record(codekeys.code_of(run), data, source, False)
+
+    def compute():
+        """The row's values by name."""
+        given = {"store": store, "seeds": [seed], "data": data, "source": source}
+        row = run_sweep(run, [setting], travels=False, **given).iloc[0]
+        return {name: row[name] for name in row.index if name != "seed"}
+
+    return prepared.LaterRow(identity.row_identity(sweep, setting, seed), compute)
+
+
 def run_sweep(
     run,
     settings,
@@ -63,10 +111,13 @@ def run_sweep(
     data=None,
     source=None,
     batched=False,
+    trained=False,
+    travels=True,
     time_limit=None,
     retry_failed=None,
 ):
-    """Computes ``run(seed, **setting)`` for each setting and seed not in the store.
+    """Computes ``run(seed, **setting)`` for each setting and seed that is neither in
+    the store nor recorded with the book.
 
     A finished row is on disk before it counts. Its key is the setting, the seed, the
     code that ``run`` reaches, the bytes of ``data``, device type, dtype and the
@@ -82,11 +133,15 @@ def run_sweep(
         settings: list of dicts with plain values.
         store: folder of the rows, see :func:`store`.
         seeds: an int K for the seeds 0 to K - 1, or the seeds.
-        data: dict of arrays and CPU tensors; the workers get it once, ``run`` as the
-            keyword ``data``.
+        data: dict of arrays and CPU tensors, or :func:`prepare` of one; the workers get
+            it once, ``run`` as the keyword ``data``.
         source: the image set behind ``data``, with a ``name`` and a ``checksum``, which
             the store and the page's head name.
         batched: all missing seeds of a setting in one call.
+        trained: rows come from descent in floating point: another machine gives the
+            same mean and not the same digits.
+        travels: whether its rows are recorded with the book; False where they are large
+            and only other rows need them.
         time_limit: seconds that a row may take, in (0, inf); by default
             ``$KDLIB_TIME_LIMIT`` or none.
         retry_failed: compute rows that failed before again; by default whether
@@ -117,18 +172,21 @@ def run_sweep(
         arithmetic = identity.arithmetic(code, device)
         for seed in seeds:
             key = identity.row_key(sweep, device, setting, seed, arithmetic)
-            tasks[key] = asked.Task(setting, seed, device, arithmetic)
+            anywhere = identity.row_identity(sweep, setting, seed)
+            tasks[key] = asked.Task(setting, seed, device, arithmetic, anywhere)
     if len(tasks) < len(settings) * len(seeds):
         raise ValueError(
             "settings and seeds must differ from each other, got one twice"
         )
     results = asked.AskedRows(store, tasks, time_limit)
-    found = dict.fromkeys(tasks, 0.0)
-    for key, row in results.finished.items():
-        found[key] = row.seconds
+    travelled = recorded.read(Path(store).name)
+    results.take_recorded(travelled.rows)
+    found = {key: row.seconds for key, row in results.finished.items()}
     if retry_failed:
         results.failed.clear()
-    if results.missing():
+
+    def compute(rows):
+        """Computes what is missing of some of the rows."""
         program = rowprocess.Program(
             identity=sweep["sweep"],
             stamp=codekeys.source_stamp(),
@@ -141,9 +199,15 @@ def run_sweep(
             batched=batched,
             time_limit=time_limit,
         )
-        dispatch.compute(results, sweep, program)
+        dispatch.compute(rows, sweep, program)
+
+    verified.compare(tasks, travelled.rows, compute)
+    if results.missing():
+        compute(results)
     failed = failures.failed_rows(results)
-    _tell(store, tasks, found, failed, sweep["source"])
+    common = sweep | {"run": codekeys.name_of(run), "trained": trained}
+    common["travels"] = travels
+    telling.tell(results, common, found, failed, travelled.wrong)
     failures.tell(results, failed)
     return frames.frame(results, failed, sweep)
 
@@ -181,26 +245,3 @@ def _checked_settings(settings, run, seeds, data, batched):
                 f"run cannot be called with the setting {setting}: {error}"
             ) from None
     return settings
-
-
-def _tell(store, tasks, found, failed, source):
-    """Adds a line on this sweep to the file that ``KDLIB_SWEEPS`` names.
-
-    Its fields: ``store``, the number of rows ``asked`` for, by its key the seconds of
-    each row that was ``found`` and 0 for each that was not there, the rows that
-    ``failed``, the ``source``, and the ``arithmetic`` of rows that leave it to the
-    device.
-    """
-    path = os.environ.get("KDLIB_SWEEPS")
-    if not path:
-        return
-    told = []
-    for row in failed:
-        setting = {name: str(value) for name, value in row["setting"].items()}
-        told.append({"setting": setting, "seed": row["seed"], "error": row["error"]})
-    line = {"store": Path(store).name, "asked": len(tasks), "found": found}
-    line |= {"failed": told, "source": source}
-    chosen = {task.arithmetic for task in tasks.values()} - {None}
-    line["arithmetic"] = sorted(chosen)
-    with open(path, "a", encoding="utf-8") as file:
-        file.write(json.dumps(line) + "\n")

@@ -5,12 +5,13 @@ is downloaded unasked: ``make data`` (``python -m kdlib.downloads [NAME ...]``) 
 that. ``KDLIB_DATA`` names the folder, by default one in the user's cache.
 """
 
+import functools
 import gzip
 import hashlib
+import json
 import struct
 import zlib
 from pathlib import Path
-from typing import NamedTuple
 
 import numpy as np
 import torch
@@ -38,20 +39,64 @@ MD5 = {
 NAMES = ("digits", "mnist", "cifar10")
 
 
-class Images(NamedTuple):
-    """An image set with its official split.
+# Of each set: images to train and to test, and their shape.
+SIZES = {
+    "digits": (1442, 355, (1, 8, 8)),
+    "mnist": (60_000, 10_000, (1, 28, 28)),
+    "cifar10": (50_000, 10_000, (3, 32, 32)),
+}
+# SHA-256 of the bytes of the digits' four tensors, which no download checks.
+DIGITS = "3baeb8053ef4be8b3373d48b5836a8071b23b35e392d6068b06c37e50f02811d"
 
-    Images are uint8 of shape ``(n, channels, height, width)``, labels int64 of shape
-    ``(n,)`` in 0..9; ``checksum`` is the SHA-256 of the four tensors' types, shapes and
-    bytes, in hexadecimal.
+
+class Images:
+    """An image set with its official split, read when its pixels are first asked for.
+
+    ``train_images`` and ``test_images`` are uint8 of shape
+    ``(n, channels, height, width)``, ``train_labels`` and ``test_labels`` int64 of
+    shape ``(n,)`` in 0..9.
+
+    Attributes:
+        name: ``digits``, ``mnist`` or ``cifar10``.
+        checksum: SHA-256 of the official checksums of its files, in hexadecimal; every
+            file is held against its own when it is read.
+        train_size: number of images to train.
+        test_size: number of images to test.
+        shape: ``(channels, height, width)``.
     """
 
-    name: str
-    train_images: torch.Tensor
-    train_labels: torch.Tensor
-    test_images: torch.Tensor
-    test_labels: torch.Tensor
-    checksum: str
+    def __init__(self, name, root=None):
+        self.name = name
+        official = json.dumps(MD5.get(name, DIGITS), sort_keys=True)
+        self.checksum = hashlib.sha256(official.encode()).hexdigest()
+        self.train_size, self.test_size, self.shape = SIZES[name]
+        self._root = root
+
+    @functools.cached_property
+    def _tensors(self):
+        """The four tensors, their bytes checked."""
+        read = {"digits": _digits, "mnist": _mnist, "cifar10": _cifar10}[self.name]
+        return [torch.from_numpy(part) for part in read(self._root)]
+
+    @property
+    def train_images(self):
+        """Images to train, ``(train_size, channels, height, width)`` uint8."""
+        return self._tensors[0]
+
+    @property
+    def train_labels(self):
+        """Their labels, ``(train_size,)`` int64."""
+        return self._tensors[1]
+
+    @property
+    def test_images(self):
+        """Images to test, ``(test_size, channels, height, width)`` uint8."""
+        return self._tensors[2]
+
+    @property
+    def test_labels(self):
+        """Their labels, ``(test_size,)`` int64."""
+        return self._tensors[3]
 
 
 def data_folder(root=None):
@@ -72,8 +117,9 @@ def resolve(dataset="auto", *, real="cifar10", root=None):
 
     Args:
         dataset: ``auto``, ``digits``, ``mnist`` or ``cifar10``; ``auto`` is ``real``
-            where all its files are on disk, and ``digits``, which need no download,
-            where they are not.
+            where all its files are on disk, or the run is of a profile whose rows of
+            this set are recorded with the book; else ``digits``, which need no
+            download.
         real: what ``auto`` looks for; one of ``digits``, ``mnist``, ``cifar10``.
         root: the data folder; see :func:`data_folder`.
 
@@ -96,7 +142,7 @@ def resolve(dataset="auto", *, real="cifar10", root=None):
     if not missing:
         return name
     if dataset == "auto":
-        return "digits"
+        return name if name in places.recorded_sets() else "digits"
     raise FileNotFoundError(
         f"{name}: {len(missing)} of {len(MD5[name])} files missing in "
         f"{data_folder(root)} (the first: {missing[0]}); run `make data`, or let "
@@ -128,7 +174,7 @@ def check(name, *, root=None):
 
 
 def load(dataset="auto", *, real="cifar10", root=None):
-    """An image set as tensors, its bytes checked.
+    """An image set, its bytes checked when they are first read.
 
     ``cifar10`` (50,000 + 10,000, 3 x 32 x 32) is read from the official binary version,
     ``mnist`` (60,000 + 10,000, 1 x 28 x 28) from the idx files, plain or gzipped.
@@ -146,23 +192,38 @@ def load(dataset="auto", *, real="cifar10", root=None):
         Images
 
     Raises:
-        ValueError: an unknown name; or a truncated or altered file, named, with what to
-            do.
-        FileNotFoundError: a set that was asked for by name is not on disk.
+        ValueError: an unknown name; when it is read: a truncated or altered file,
+            named, with what to do.
+        FileNotFoundError: a set that was asked for by name is not on disk, or when it
+            is read one of which rows are recorded.
 
     Source: Krizhevsky, Learning multiple layers of features from tiny images (2009),
     Section 3; LeCun et al., Gradient-based learning applied to document recognition
     (1998), Section III; Alpaydin & Kaynak, Optical recognition of handwritten digits
     (UCI, 1998).
     """
-    name = resolve(dataset, real=real, root=root)
-    parts = {"digits": _digits, "mnist": _mnist, "cifar10": _cifar10}[name](root)
-    seen = hashlib.sha256()
-    for part in parts:
-        seen.update(f"{part.dtype.str}{part.shape}".encode())
-        seen.update(part)
-    images = [torch.from_numpy(part) for part in parts]
-    return Images(name, *images, checksum=seen.hexdigest())
+    return Images(resolve(dataset, real=real, root=root), root)
+
+
+def tensors(images):
+    """The four tensors of a set by name, for a sweep's rows.
+
+    Args:
+        images: :class:`Images`.
+
+    Returns:
+        dict: ``train_images``, ``train_labels``, ``test_images``, ``test_labels``.
+
+    Example:
+        >>> sorted(tensors(load("digits")))
+        ['test_images', 'test_labels', 'train_images', 'train_labels']
+    """
+    return {
+        "train_images": images.train_images,
+        "train_labels": images.train_labels,
+        "test_images": images.test_images,
+        "test_labels": images.test_labels,
+    }
 
 
 def _on_disk(file, root):
@@ -181,6 +242,11 @@ def _on_disk(file, root):
 def _read(name, file, root):
     """The bytes of a file, (size,) uint8, hashed as read: what is used is checked."""
     path = _on_disk(file, root)
+    if path is None:
+        raise FileNotFoundError(
+            f"{name}: {file} is not in {data_folder(root)}; `make data` to compute or "
+            "verify rows of these images"
+        )
     wrong = None
     try:
         data = np.fromfile(path, dtype=np.uint8)
@@ -236,4 +302,10 @@ def _digits(root):
     for c in range(10):
         rank[labels == c] = np.arange((labels == c).sum())
     test = rank % 5 == 4
-    return [images[~test], labels[~test], images[test], labels[test]]
+    parts = [images[~test], labels[~test], images[test], labels[test]]
+    seen = hashlib.sha256(b"".join(part.tobytes() for part in parts)).hexdigest()
+    if seen != DIGITS:
+        raise ValueError(
+            f"scikit-learn's digits must have the SHA-256 {DIGITS}, got {seen}"
+        )
+    return parts

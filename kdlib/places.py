@@ -3,6 +3,7 @@
 ``VARIABLES`` lists each environment variable that the two packages read.
 """
 
+import json
 import os
 from pathlib import Path
 
@@ -15,10 +16,12 @@ VARIABLES = {
     "KDLIB_WORKERS": "how many workers a local cluster has; by default one a core",
     "KDLIB_TIME_LIMIT": "seconds that a row may take",
     "KDLIB_RETRY": "1: rows that failed before are computed again; 0: they are not",
+    "KDLIB_FRESH": "1: rows that came with the book are not taken",
     "KDLIB_PROFILE": "profile of the run that is going on",
     "KDLIB_CHANGED": "names of the parameters that are not the profile's, with commas",
     "KDLIB_PROGRESS": "file into which a sweep writes how many rows are done",
     "KDLIB_SWEEPS": "file to which each sweep adds a JSON line on its rows",
+    "KDLIB_VERIFY": "file with the identities of recorded rows to compute again",
     "KDLIB_SERVED": "address of the local cluster that this build started",
 }
 
@@ -67,3 +70,21 @@ def rows():
     """The rows of sweeps, a folder a store: ``$KDLIB_ROWS``, or in the cache folder."""
     named = os.environ.get("KDLIB_ROWS")
     return Path(named or Path(platformdirs.user_cache_dir("kdlib")) / "rows")
+
+
+def recorded_sets():
+    """Names of the image sets of which rows of this run are recorded with the book.
+
+    Returns:
+        A set of names; empty outside a run of a profile, where parameters were changed,
+        and where ``KDLIB_FRESH`` is 1.
+    """
+    profile = os.environ.get("KDLIB_PROFILE")
+    is_other = os.environ.get("KDLIB_CHANGED") or os.environ.get("KDLIB_FRESH") == "1"
+    if not profile or is_other:
+        return set()
+    index = book() / "recorded" / "rows" / profile / "stores.json"
+    if not index.is_file():
+        return set()
+    stores = json.loads(index.read_text(encoding="utf-8")).values()
+    return {name for store in stores for name in store["sets"]}

@@ -80,7 +80,7 @@ def test_a_damaged_file_is_named_with_what_to_do(folder, name, change):
     name = name.removesuffix(".gz")
     words = rf"{file.name} is truncated or altered: .*; delete it and run `make data` again"
     with pytest.raises(ValueError, match=words):
-        datasets.load(name)
+        datasets.tensors(datasets.load(name))
     assert list(datasets.check(name)) == [str(file.relative_to(folder)).removesuffix(".gz")]
 
 
@@ -123,6 +123,7 @@ def test_every_fifth_image_of_each_digit_is_for_testing():
 
 def test_the_checksum_follows_the_shape_of_the_same_bytes(folder, monkeypatch):
     before = datasets.load("mnist")
+    datasets.tensors(before)
     file = "mnist/t10k-images-idx3-ubyte"
     data = idx(before.test_images.numpy().reshape(10, 14, 56))
     (folder / file).write_bytes(data)

@@ -44,9 +44,10 @@ MAY_IMPORT = {
     "companion.engine": "kdlib.places",
     "companion.sweeps": "companion.engine kdlib.places",
     "companion.claims": "companion.markup companion.prose kdlib.published kdlib.curves kdlib.intervals kdlib.places",
-    "companion.press": "companion.claims companion.engine.codekeys companion.engine.sources companion.markup companion.plots companion.prose"
+    "companion.press": "companion.claims companion.engine.codekeys companion.engine.recorded companion.engine.rows companion.engine.sources "
+    "companion.engine.rowprocess companion.engine.variables companion.engine.verified companion.markup companion.plots companion.prose"
     " kdlib.places kdlib.devices",
-    "companion.__main__": "companion.press companion.claims companion.engine.variables kdlib.places"
+    "companion.__main__": "companion.press companion.claims companion.engine.cluster companion.engine.variables kdlib.places"
     " kdlib.downloads",
 }
 

@@ -12,7 +12,8 @@ from companion.engine import cluster, localcluster, variables
 
 BOUNDS = {"KDLIB_WORKERS": ["0", "-1", "abc", "1.5", "1e3", "-0", "3 4", "0x2"],
           "KDLIB_TIME_LIMIT": ["0", "-1", "abc", "nan", "inf", "-inf", "1e400", "0.0", "3 s", "-1e-9"],
-          "KDLIB_RETRY": ["2", "-1", "yes", "true", "01", "1.0", "0 1"]}
+          "KDLIB_RETRY": ["2", "-1", "yes", "true", "01", "1.0", "0 1"],
+          "KDLIB_FRESH": ["2", "-1", "no", "false", "01", "1.0", "1 0"]}
 
 
 def is_count(text):
@@ -23,7 +24,8 @@ def is_limit(text):
     return re.fullmatch(r"\d+(\.\d+)?(e\d)?", text) is not None and re.search("[1-9]", text.partition("e")[0]) is not None
 
 
-ALLOWED = {"KDLIB_WORKERS": is_count, "KDLIB_TIME_LIMIT": is_limit, "KDLIB_RETRY": {"0", "1"}.__contains__}
+ALLOWED = {"KDLIB_WORKERS": is_count, "KDLIB_TIME_LIMIT": is_limit, "KDLIB_RETRY": {"0", "1"}.__contains__,
+           "KDLIB_FRESH": {"0", "1"}.__contains__}
 
 
 def texts(seed):

@@ -18,6 +18,9 @@ JOBS = {
     "test": [["make", "test"]],
     "data": [ENVIRONMENT, *DATA],
     "book": [["make", "book"], [".venv/bin/kdlib", "claims", "--strict"]],
+    # Nothing that came with the book is taken.
+    "fresh": [ENVIRONMENT, *DATA, ["make", "book", "FRESH=1"]],
+    "verify": [ENVIRONMENT, *DATA, [".venv/bin/kdlib", "verify", "--share", "0.02"]],
     "lock": [["python3", "tools/lock.py"]],
     "parameters": [ENVIRONMENT, [*TESTS, "--cases", "all", "tests/test_parameters.py"]],
     "cuda-smoke": [

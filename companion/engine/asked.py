@@ -16,12 +16,15 @@ class Task(NamedTuple):
         device: type of the device, ``cpu`` or ``cuda``.
         arithmetic: ``bfloat16`` or ``float32`` where that is the device's choice, else
             None.
+        identity: by which a recorded row is found, see
+            :func:`companion.engine.identity.row_identity`.
     """
 
     setting: dict
     seed: int
     device: str
     arithmetic: str | None = None
+    identity: str | None = None
 
 
 class FinishedRow(NamedTuple):
@@ -64,6 +67,8 @@ class AskedRows:
         time_limit: seconds that a row may take, or None.
         finished: dict from key to :class:`FinishedRow`.
         failed: dict from key to :class:`FailedRow`.
+        recorded: dict from key to :class:`companion.engine.recorded.RecordedRow`, of
+            the finished rows that came with the book.
     """
 
     def __init__(self, folder, tasks, time_limit=None):
@@ -72,6 +77,7 @@ class AskedRows:
         self.time_limit = time_limit
         self.finished = {}
         self.failed = {}
+        self.recorded = {}
         self._sweeps = set()  # whose common part is written in the store
         self._end = 0  # of what has been read
         self.refresh()
@@ -94,6 +100,19 @@ class AskedRows:
             List of keys in the order of the tasks.
         """
         return [key for key in self.tasks if self.is_missing(key)]
+
+    def take_recorded(self, found):
+        """Takes the recorded rows that this machine has not finished itself.
+
+        Args:
+            found: dict from identity to
+                :class:`companion.engine.recorded.RecordedRow`.
+        """
+        for key, task in self.tasks.items():
+            if key not in self.finished and task.identity in found:
+                self.recorded[key] = found[task.identity]
+                self.finished[key] = found[task.identity].row
+                self.failed.pop(key, None)
 
     def refresh(self):
         """Reads what has been added to the store since the last look; a finished row

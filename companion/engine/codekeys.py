@@ -78,6 +78,12 @@ def code_of(run):
     return Code(everything, reach.constants, definitions, sorted(others))
 
 
+def name_of(run):
+    """``module:name`` of a row function; ``__main__`` is the notebook."""
+    run = inspect.unwrap(run)
+    return f"{run.__module__}:{run.__qualname__}"
+
+
 def describe(value, name):
     """A JSON-able description that is equal exactly where the values are.
 

@@ -3,7 +3,7 @@
 import importlib
 import sys
 
-from companion.engine import codekeys, rowprocess
+from companion.engine import codekeys, prepared, rowprocess
 
 # The definition by which a row asks its device whether it multiplies in bfloat16. It is
 # followed by its name, as all definitions are: a sweep that never asks loads no torch.
@@ -15,7 +15,8 @@ def sweep_record(code, data, source, batched):
 
     Args:
         code: :class:`companion.engine.codekeys.Code` of the row function.
-        data: dict of arrays and tensors, or None.
+        data: dict of arrays and tensors, :class:`companion.engine.prepared.Prepared`,
+            or None.
         source: the image set behind them, or None: it is told and is no part of a key.
         batched: whether seeds are computed together.
 
@@ -26,13 +27,29 @@ def sweep_record(code, data, source, batched):
         "code": code.digest,
         "constants": code.constants,
         "definitions": code.definitions,
-        "data": data and codekeys.digest(codekeys.describe(data, "data")),
+        "data": prepared.digest_of(data),
         "batched": batched,
         "dtype": _default_dtype(),
         "versions": rowprocess.versions(),
     }
     named = source and {"name": source.name, "checksum": source.checksum}
     return {"sweep": codekeys.digest(common), "source": named, **common}
+
+
+def row_identity(sweep, setting, seed):
+    """By what a recorded row is found on any machine: setting, seed, code, data and
+    dtype.
+
+    Args:
+        sweep: of :func:`sweep_record`.
+        setting: dict; its device does not count.
+        seed: an int.
+
+    Returns:
+        A digest.
+    """
+    common = [sweep[name] for name in ("code", "constants", "data", "batched", "dtype")]
+    return codekeys.digest([common, _described(setting), seed])
 
 
 def row_key(sweep, device, setting, seed, arithmetic=None):
@@ -49,14 +66,16 @@ def row_key(sweep, device, setting, seed, arithmetic=None):
     Returns:
         A digest.
     """
-    named = []
-    for name in sorted(setting):
-        if name != "device":
-            named.append([name, codekeys.describe(setting[name], name)])
-    parts = [sweep["sweep"], device, named, seed]
+    parts = [sweep["sweep"], device, _described(setting), seed]
     if arithmetic is not None:
         parts.append(arithmetic)
     return codekeys.digest(parts)
+
+
+def _described(setting):
+    """The values of a setting without its device, as lists and texts."""
+    names = sorted(setting.keys() - {"device"})
+    return [[name, codekeys.describe(setting[name], name)] for name in names]
 
 
 def arithmetic(code, device):
@@ -142,6 +161,8 @@ def shipped(data):
     """Data as arrays, each with whether it was a tensor; None without data."""
     if data is None:
         return None
+    if hasattr(data, "described"):
+        data = data.values()
     arrays = {}
     for name, value in data.items():
         if hasattr(value, "detach"):

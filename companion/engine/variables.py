@@ -99,4 +99,5 @@ FORMS = {
     "KDLIB_WORKERS": Form("a whole number of workers, at least 1", _count),
     "KDLIB_TIME_LIMIT": Form("a number of seconds above 0; no limit: unset", _seconds),
     "KDLIB_RETRY": Form("0 or 1", _switch),
+    "KDLIB_FRESH": Form("0 or 1", _switch),
 }

@@ -1,5 +1,6 @@
 """One chapter, executed once by papermill, with the record of what produced it."""
 
+import json
 import logging
 import os
 import tempfile
@@ -66,7 +67,8 @@ def execute(
     Args:
         chapter: full name of the chapter.
         folder: where the executed notebook goes; a notebook that fails goes to
-            ``folder/failed``, rows of sweeps go to ``folder/rows``.
+            ``folder/failed``, rows of sweeps go to ``folder/rows``, and what sweeps
+            tell of them to ``folder/sweeps``.
         profile: the profile whose values stand where ``values`` gives none.
         values: checked values of parameters, by name.
         progress: show bars of the cells and of a sweep's rows on the terminal.
@@ -116,6 +118,7 @@ def execute(
         ):
             executed = _run_cells(chapter, folder, Path(scratch), injected, progress)
         record |= provenance.from_sweeps(told) | {"device": device.result()}
+        _keep_told(told, folder / "sweeps" / f"{chapter}.jsonl")
     record["rows_seconds"] = round(record["rows_seconds"], 1)
     record["seconds"] = round(time.perf_counter() - start, 1)
     is_settled = before is not None and _asked(inputs, chapter, profile) == before
@@ -126,6 +129,25 @@ def execute(
     files.write_whole(out, nbformat.writes(executed))
     _failed_copy(chapter, folder).unlink(missing_ok=True)
     return out
+
+
+def record_of(path):
+    """The record of an executed notebook, as the page shows it.
+
+    Args:
+        path: of the executed notebook.
+
+    Returns:
+        Dict of plain values.
+    """
+    text = Path(path).read_text(encoding="utf-8")
+    return json.loads(text)["metadata"]["kdlib"]
+
+
+def _keep_told(told, path):
+    """Keeps what the sweeps of a run told: which rows a page rests on."""
+    path.parent.mkdir(exist_ok=True)
+    files.write_whole(path, told.read_bytes() if told.exists() else b"")
 
 
 def _asked(inputs, chapter, profile):

@@ -6,7 +6,7 @@ import nbformat
 
 from companion import claims, markup
 from companion.claims.verdicts import NOT_REPRODUCED
-from companion.press import chapters, costpage, trials
+from companion.press import chapters, costpage, recording, trials, verification
 
 
 def filled(text, executed):
@@ -14,7 +14,8 @@ def filled(text, executed):
 
     Args:
         text: Markdown in which a line ``<!-- kdlib: NAME -->`` asks for ``findings``,
-            ``counts``, ``ledger``, ``parameters`` or ``cost``.
+            ``counts``, ``ledger``, ``parameters``, ``cost``, ``recorded`` or
+            ``verified``.
         executed: folder of the executed notebooks.
 
     Returns:
@@ -92,10 +93,35 @@ def _cost(executed):
     return costpage.table()
 
 
+def _recorded(executed):
+    """What is recorded of each profile: rows, hours of one core, and bytes."""
+    rows = []
+    for profile, index in recording.indices().items():
+        stores = index.values()
+        total = {name: sum(store[name] for store in stores) for name in recording.SUMS}
+        rows.append(
+            markup.row(
+                markup.heading(profile),
+                len(index),
+                f"{total['rows']:,}",
+                f"{total['seconds'] / 3600:.1f}",
+                f"{total['bytes'] / 1e6:.1f}",
+            )
+        )
+    heads = ("profile", "stores", "rows", "hours of one core", "MB")
+    return markup.raw_block(markup.table(heads, rows, class_="kd-claims"))
+
+
+def _verified(executed):
+    return verification.shown(executed.parent / "verified.json")
+
+
 _GENERATED = {
     "findings": _findings,
     "counts": _counts,
     "ledger": _ledger,
     "parameters": _parameter_lists,
     "cost": _cost,
+    "verified": _verified,
+    "recorded": _recorded,
 }

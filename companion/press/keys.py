@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 from companion.claims import file
-from companion.engine import codekeys, sources
+from companion.engine import codekeys, sources, variables
 from companion.press import chapters, checksums, files
 from kdlib import places
 
@@ -94,7 +94,8 @@ def inputs(chapter, profile):
     """What executing a chapter depends on.
 
     That is its text, its profile's values, its own claims, the lock, the code that it
-    can import, the image sets on disk and the devices; not the code that dresses pages,
+    can import, the image sets on disk, the devices, and whether recorded rows may be
+    taken; not the code that dresses pages,
     no comment or docstring of the packages, and no file's date.
 
     Args:
@@ -117,6 +118,7 @@ def inputs(chapter, profile):
         code,
         checksums.of_files(places.data(), images),
         _cards(),
+        variables.value("KDLIB_FRESH"),
     ]
     key = hashlib.sha256(json.dumps(parts, sort_keys=True).encode()).hexdigest()
     read = [source, *images, *(_path_of(module) for module in code)]

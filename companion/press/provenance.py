@@ -73,7 +73,9 @@ def from_sweeps(path):
         ``lost``, for each sweep that lost rows its ``store``, how many rows were
         ``asked`` for, and each that ``failed`` with setting, seed and error; ``data``,
         name and checksum of the data set, or None; ``arithmetic``, in which numbers
-        rows multiply that leave this to the device.
+        rows multiply that leave this to the device; ``rows``, how many were
+        ``computed`` and how many ``recorded``, on which ``machines``, with which other
+        ``versions``; ``wrong``, what is wrong with recorded rows.
     """
     lines = path.read_text(encoding="utf-8").splitlines() if path.exists() else []
     sweeps = [json.loads(line) for line in lines]
@@ -82,6 +84,8 @@ def from_sweeps(path):
         "lost": _lost(sweeps),
         "data": _data(sweeps),
         "arithmetic": _arithmetic(sweeps),
+        "rows": _rows(sweeps),
+        "wrong": sorted({line for sweep in sweeps for line in sweep.get("wrong", [])}),
     }
 
 
@@ -150,6 +154,24 @@ def _seconds_before(sweeps):
         for key, value in sweep["found"].items():
             seconds.setdefault(key, value)
     return sum(seconds.values())
+
+
+def _rows(sweeps):
+    """How many rows were computed on this machine, and what is known of the others."""
+    asked = set()
+    recorded = {}
+    for sweep in sweeps:
+        asked |= sweep["found"].keys()
+        recorded |= sweep.get("recorded", {})
+    versions = set()
+    for row in recorded.values():
+        versions |= {f"{name} {version}" for name, version in row["versions"].items()}
+    return {
+        "computed": len(asked) - len(recorded),
+        "recorded": len(recorded),
+        "machines": sorted({row["machine"] for row in recorded.values()}),
+        "versions": sorted(versions),
+    }
 
 
 def _lost(sweeps):

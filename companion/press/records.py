@@ -24,6 +24,7 @@ def head_line(record):
     if seeds is not None:
         parts.append("1 seed" if seeds == 1 else f"{seeds} seeds")
     parts.append(_seconds(record, f"{record['seconds']:.0f}"))
+    parts += _recorded(record)
     parts.append(f"commit `{record['commit'] or 'unknown'}`")
     line = f"Run with: {markup.join(parts, ', ')}."
     others = _unlike_the_paper(record)
@@ -110,6 +111,17 @@ def drawer(record, name, code_cells, frames):
             class_="kd-drawer",
         )
     )
+
+
+def _recorded(record):
+    """How many rows came with the book and how many were computed here, if any came."""
+    rows = record.get("rows")
+    if not rows or not rows["recorded"]:
+        return []
+    where = " and ".join(rows["machines"])
+    if rows["versions"]:
+        where += f" with {', '.join(rows['versions'])}"
+    return [f"{rows['recorded']:,} rows recorded on {where}, {rows['computed']:,} here"]
 
 
 def lost_by_store(record):

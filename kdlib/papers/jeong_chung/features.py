@@ -12,7 +12,7 @@ import numpy as np
 import torch
 import torch.nn.functional as F
 
-from kdlib import datasets, places
+from kdlib import datasets, label_noise, places
 from kdlib.models import efficientnet_lite
 from kdlib.papers.jeong_chung import probe
 
@@ -70,6 +70,59 @@ def load(dataset="auto"):
     names = ("train_labels", "test_labels")
     labels = [torch.from_numpy(arrays[name]).long() for name in names]
     return _scaled("cifar10", parts, labels, seen)
+
+
+def tensors(known, clusters):
+    """Features and labels by name, for a sweep's rows.
+
+    Args:
+        known: :class:`Features`.
+        clusters: superclass of each class, ``(c,)``.
+
+    Returns:
+        dict: ``train``, ``train_labels``, ``test``, ``test_labels``, ``clusters``.
+    """
+    return {
+        "train": known.train,
+        "train_labels": known.train_labels,
+        "test": known.test,
+        "test_labels": known.test_labels,
+        "clusters": clusters,
+    }
+
+
+def people_are_known():
+    """Whether CIFAR-10N and the images are on disk, or rows of them are recorded.
+
+    Returns:
+        True or False.
+    """
+    if "cifar10" in places.recorded_sets():
+        return True
+    has_images = datasets.resolve("auto", real="cifar10") == "cifar10"
+    return has_images and (datasets.data_folder() / label_noise.HUMAN_FILE).is_file()
+
+
+def with_people(known, clusters, annotators):
+    """:func:`tensors` with the labels that people gave to CIFAR-10's images.
+
+    Args:
+        known: :class:`Features` of CIFAR-10.
+        clusters: superclass of each class, ``(c,)``.
+        annotators: names as of ``label_noise.human``.
+
+    Returns:
+        dict with the labels ``(n,)`` of each annotator under its name.
+
+    Raises:
+        FileNotFoundError: the labels or the images are not on disk.
+    """
+    official = datasets.load("cifar10").train_labels
+    data = tensors(known, clusters)
+    for annotator in annotators:
+        said = label_noise.human(official, annotator)
+        data[annotator] = said[: len(known.train)]
+    return data
 
 
 def notes():

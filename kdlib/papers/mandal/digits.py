@@ -8,6 +8,8 @@ from kdlib import devices, models, training
 
 CONFUSABLE = (1, 7, 4, 9)  # left out of the reduced task
 PARTS = ("train", "validation", "test")
+# Training images of the reduced task.
+REDUCED = {"digits": 722, "mnist": 29_300}
 
 
 def task(images, *, components, n_train):
@@ -55,6 +57,24 @@ def task(images, *, components, n_train):
             data[f"{name}_{part}_y"] = (digit[kept] > 4).float()
         n = min(n_train, len(data[f"{name}_train_x"]))
         data[f"{name}_students"] = torch.tensor(n)
+    return data
+
+
+def with_teachers(images, logits, *, components, n_train):
+    """:func:`task` with the logits of teachers on the students' images.
+
+    Args:
+        images: ``datasets.Images``.
+        logits: dict from task to logits ``(n,)``.
+        components: of :func:`task`.
+        n_train: of :func:`task`.
+
+    Returns:
+        A dict of tensors, ``<task>_logits`` among them.
+    """
+    data = task(images, components=components, n_train=n_train)
+    for name, values in logits.items():
+        data[f"{name}_logits"] = torch.as_tensor(values)
     return data
 
 

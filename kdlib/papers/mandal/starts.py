@@ -50,6 +50,25 @@ def tasks(images, table, *, components):
     return data
 
 
+def with_teacher(images, logits, *, components, n_train):
+    """:func:`tasks` with the logits of one teacher on the students' images.
+
+    Args:
+        images: ``datasets.Images``.
+        logits: ``(n,)``, the same for all inputs.
+        components: of :func:`tasks`.
+        n_train: of ``digits.task``.
+
+    Returns:
+        A dict of tensors, ``<inputs>_logits`` among them.
+    """
+    table = digits.task(images, components=components, n_train=n_train)
+    data = tasks(images, table, components=components)
+    for name in [name for name in data if name.endswith("_students")]:
+        data[name.replace("_students", "_logits")] = torch.as_tensor(logits)
+    return data
+
+
 def accuracies(
     seeds,
     *,

@@ -1,0 +1,177 @@
+"""``kdlib verify``: recorded rows computed again on this machine."""
+
+import json
+import os
+import random
+import sys
+import tempfile
+import time
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+
+import pandas
+
+from companion import markup
+from companion.engine import codekeys, recorded, rowprocess, variables
+from companion.press import agreement, cells, chapters, draws, execution, files
+from kdlib import places
+
+
+def check(profile, build, words):
+    """Verifies recorded rows of a build, and writes the result beside it.
+
+    Args:
+        profile: its name.
+        build: its folder.
+        words: of the command line: ``minutes``, ``share``, ``all``, ``store``,
+            ``seed``, ``unless_known``.
+
+    Returns:
+        ``(text, status)``: a table and a sentence; 1 where a row does not agree.
+
+    Raises:
+        ValueError: nothing is recorded of the store.
+        companion.press.chapters.Failed: a chapter's cells did not run.
+    """
+    found = draws.recorded_rows(profile, words.store)
+    if not found:
+        return f"no rows are recorded of the {profile} profile", 0
+    path = build / "verified.json"
+    now = _state(profile, build / "book")
+    if words.unless_known and _known(path) == now:
+        return "", 0
+    seed = words.seed
+    if seed is None:
+        seed = random.SystemRandom().randrange(10**6)
+    workers = variables.value("KDLIB_WORKERS") or os.cpu_count()
+    limit = None
+    seconds = None
+    if not words.all and words.share is None:
+        limit = 60 * words.minutes
+        # A row may take twice as long here, and chapters wait for each other.
+        seconds = workers * limit / 2
+    generator = random.Random(seed)
+    drawn = draws.draw(found, generator, seconds=seconds, share=words.share)
+    compared = verify(profile, drawn, build / "book", workers, limit)
+    table = agreement.table(compared, found)
+    result = {"state": now, "seed": seed, "rows": len(found)}
+    for name in ("verified", "agreed"):
+        result[name] = int(table[name].sum())
+    files.write_whole(path, json.dumps(result, indent=1) + "\n")
+    shown = table[table["verified"] > 0] if result["verified"] else table
+    lines = [
+        shown.to_string(index=False, float_format="{:.1e}".format),
+        f"{sentence(result)} Again: kdlib verify --seed {seed}",
+    ]
+    return "\n".join(lines), int(result["agreed"] < result["verified"])
+
+
+def _known(path):
+    """Of which state the last verification was; None without one that agreed."""
+    if not path.exists():
+        return None
+    result = json.loads(path.read_text(encoding="utf-8"))
+    return result["state"] if result["agreed"] == result["verified"] else None
+
+
+def verify(profile, drawn, built, workers, limit=None):
+    """Computes rows again.
+
+    Args:
+        profile: of which they are recorded.
+        drawn: list of :class:`Row`.
+        built: folder of the executed chapters, whose rows may be used on the way.
+        workers: chapters at a time.
+        limit: seconds after which what is not done is left out, or None.
+
+    Returns:
+        A frame with a row for each comparison: ``store``, ``identity``, ``error``, and
+        dicts of ``differences`` and ``means`` by name.
+    """
+    by_chapter = {}
+    for row in drawn:
+        by_chapter.setdefault(row.chapter, []).append(row)
+    ends = None if limit is None else time.monotonic() + limit
+
+    def compared(rows):
+        return _compared(profile, rows, Path(built).resolve(), ends)
+
+    with ThreadPoolExecutor(max(1, workers)) as pool:
+        lines = []
+        for found in pool.map(compared, by_chapter.values()):
+            lines += found
+    stores = {row.identity: row.store for row in drawn}
+    for line in lines:
+        line["store"] = stores[line["identity"]]
+    names = ["store", "identity", "error", "differences", "means"]
+    return pandas.DataFrame(lines, columns=names)
+
+
+def _compared(profile, rows, built, ends):
+    """What the cells of one chapter found for some rows."""
+    chapter = rows[0].chapter
+    if ends is not None and time.monotonic() > ends:
+        return []
+    with tempfile.TemporaryDirectory() as scratch:
+        asked = Path(scratch) / "identities"
+        files.write_whole(asked, json.dumps([row.identity for row in rows]))
+        script = Path(scratch) / f"{chapter}.py"
+        stores = {row.store for row in rows}
+        files.write_whole(script, cells.script_of(chapter, profile, stores))
+        environment = rowprocess.environment() | {
+            "KDLIB_BOOK": str(chapters.book().resolve()),
+            "KDLIB_PROFILE": profile,
+            "KDLIB_ROWS": str(built / "rows"),
+            "KDLIB_VERIFY": str(asked),
+            "MPLBACKEND": "agg",
+        }
+        left = None if ends is None else max(1.0, ends - time.monotonic())
+        cells.run([sys.executable, str(script)], environment, scratch, left)
+        return _lines(Path(f"{asked}.lines"))
+
+
+def _lines(path):
+    if not path.exists():
+        return []
+    return [json.loads(line) for line in path.read_text(encoding="utf-8").splitlines()]
+
+
+def _state(profile, built):
+    """A digest of the recorded rows and of the pages that a verification is of."""
+    index = places.book() / "recorded" / "rows" / profile / recorded.INDEX
+    keys = {}
+    for path in sorted(Path(built).glob("*.ipynb")):
+        keys[path.stem] = execution.record_of(path)["key"]
+    return codekeys.digest([index.read_text(encoding="utf-8"), keys])
+
+
+def sentence(result):
+    """What a verification found, for the landing page.
+
+    Args:
+        result: as written by ``kdlib verify``, or None.
+
+    Returns:
+        Text.
+    """
+    if result is None:
+        return ""
+    rows = f"{result['verified']:,} of {result['rows']:,} recorded rows"
+    agreed = result["agreed"]
+    all_or = "all agree" if agreed == result["verified"] else f"{agreed:,} agree"
+    return f"{rows} were computed again on this machine: {all_or}."
+
+
+def shown(path):
+    """The landing page's line on the last verification of a build.
+
+    Args:
+        path: of the file that ``kdlib verify`` wrote; it need not exist.
+
+    Returns:
+        Markdown text.
+    """
+    if not path.exists():
+        return ""
+    result = json.loads(path.read_text(encoding="utf-8"))
+    return markup.raw_block(markup.element("p", sentence(result), class_="kd-verified"))

@@ -1,0 +1,275 @@
+"""Rows that travel: written from a build, found on another machine, refused where a byte was changed, and computed again."""
+
+import gzip
+import json
+import math
+import random
+import re
+from pathlib import Path
+
+import numpy
+import pandas
+import pytest
+import torch
+
+from companion import sweeps
+from companion.engine import cluster, recorded, rowprocess, rows
+from companion.press import agreement, cells, chapters, draws, recording
+
+
+@pytest.fixture(scope="module", autouse=True)
+def _no_cluster_left():
+    yield
+    cluster.close()
+
+
+@pytest.fixture
+def book(tmp_path, monkeypatch):
+    """A book of one chapter, whose build has told of its sweeps."""
+    monkeypatch.setenv("KDLIB_BOOK", str(tmp_path / "book"))
+    (tmp_path / "book").mkdir()
+    (tmp_path / "book" / "claims.yml").write_text("[]\n")
+    monkeypatch.setattr(chapters, "names", lambda: ["01_toy"])
+    (tmp_path / "built" / "sweeps").mkdir(parents=True)
+    monkeypatch.setenv("KDLIB_SWEEPS", str(tmp_path / "built" / "sweeps" / "01_toy.jsonl"))
+    monkeypatch.setenv("KDLIB_ROWS", str(tmp_path / "built" / "rows"))
+    return tmp_path
+
+
+def measured(seed, scale, data=None):
+    log = Path(scale["log"]) if isinstance(scale, dict) else None
+    if log:
+        with open(log, "a") as file:
+            file.write(f"{seed}\n")
+    draw = torch.Generator().manual_seed(seed)
+    x = torch.randn(40, generator=draw)
+    return {"curve": x.double() / 3, "single": x, "count": torch.arange(3), "flags": x[:4] > 0, "third": 1 / 3, "nan": math.nan,
+            "text": "a\nb", "inf": -math.inf, "none": None}
+
+
+def asked(folder, name="toy", seeds=3, **options):
+    options.setdefault("data", None)
+    return sweeps.run_sweep(measured, [{"scale": {"log": str(folder / "log")}}], store=sweeps.store(name), seeds=seeds, **options)
+
+
+def computed(folder):
+    """How many rows have been computed since the last question."""
+    log = folder / "log"
+    lines = log.read_text().split() if log.exists() else []
+    log.unlink(missing_ok=True)
+    return len(lines)
+
+
+def elsewhere(book, monkeypatch):
+    """Another machine: no rows of its own, and a new file for what sweeps tell."""
+    monkeypatch.setenv("KDLIB_ROWS", str(book / "elsewhere" / str(random.random())))
+    told = book / f"told-{random.random()}"
+    monkeypatch.setenv("KDLIB_SWEEPS", str(told))
+    return told
+
+
+def told_by(path):
+    return [json.loads(line) for line in path.read_text().splitlines()]
+
+
+@pytest.mark.parametrize("limit", [10, 10**9])
+def test_recorded_rows_are_the_same_numbers_and_nothing_is_computed(book, monkeypatch, limit):
+    monkeypatch.setattr(recorded, "PLAIN_BYTES", limit)
+    here = asked(book)
+    assert computed(book) == 3
+    index = recording.record("laptop", book / "built")
+    assert index["toy"]["rows"] == 3 and list((book / "book/recorded/rows/laptop").glob("toy.jsonl*"))
+    told = elsewhere(book, monkeypatch)
+    with monkeypatch.context() as other_versions:
+        other_versions.setattr(rowprocess, "versions", lambda: {"torch": "9.9", "numpy": "9.9", "scipy": "9.9"})
+        there = asked(book)
+    assert computed(book) == 0
+    pandas.testing.assert_frame_equal(here.drop(columns="seconds"), there.drop(columns="seconds"))
+    for name in ("curve", "single", "count", "flags"):
+        assert all(a.dtype == b.dtype and a.tobytes() == b.tobytes() for a, b in zip(here[name], there[name]))
+    (line,) = told_by(told)
+    assert len(line["recorded"]) == 3 and {"torch", "numpy", "scipy"} == set(next(iter(line["recorded"].values()))["versions"])
+    asked(book, seeds=5)
+    assert computed(book) == 2, "only what is not recorded"
+    monkeypatch.setenv("KDLIB_FRESH", "1")
+    elsewhere(book, monkeypatch)
+    asked(book)
+    assert computed(book) == 3
+
+
+def test_recording_again_on_another_machine_keeps_the_rows_that_travelled(book, monkeypatch):
+    asked(book)
+    recording.record("laptop", book / "built")
+    path = recorded.file_of(book / "book/recorded/rows/laptop", "toy")
+    before = path.read_bytes()
+    told = elsewhere(book, monkeypatch)
+    asked(book)
+    (book / "built/sweeps/01_toy.jsonl").write_bytes(told.read_bytes())
+    (book / "built/rows/toy").rename(book / "built/rows/gone")
+    recording.record("laptop", book / "built")
+    assert path.read_bytes() == before
+
+
+def changed(text):
+    """Hand-edited: another number in a row."""
+    return re.sub(r'"third": 0\.3', '"third": 0.4', text, count=1)
+
+
+@pytest.mark.parametrize("packed", [False, True])
+@pytest.mark.parametrize("fault", ["edited", "cut", "gone", "line"])
+def test_what_is_wrong_with_a_file_is_told_by_name_and_its_rows_are_computed(book, monkeypatch, fault, packed):
+    monkeypatch.setattr(recorded, "PLAIN_BYTES", 0 if packed else 10**9)
+    asked(book)
+    computed(book)
+    recording.record("laptop", book / "built")
+    path = recorded.file_of(book / "book/recorded/rows/laptop", "toy")
+    content = path.read_bytes()
+    text = gzip.decompress(content).decode() if packed else content.decode()
+    if fault == "edited":
+        text = changed(text)
+    elif fault == "line":
+        text = "".join(line + "\n" for line in text.splitlines()[:-1])
+    content = gzip.compress(text.encode()) if packed else text.encode()
+    path.write_bytes(content[:-30] if fault == "cut" else content)
+    if fault == "gone":
+        path.unlink()
+    recorded._read_file.cache_clear()
+    told = elsewhere(book, monkeypatch)
+    table = asked(book)
+    (line,) = told_by(told)
+    assert len(line["wrong"]) == 1 and "toy" in line["wrong"][0]
+    assert table["third"].tolist() == [1 / 3] * 3
+    count = computed(book)
+    assert count == 3 if fault == "gone" else 1 <= count <= 3 if fault == "cut" else count == 1
+
+
+def other(seed, scale):
+    return measured(seed, scale) | {"third": 1 / 3 + 1e-6}
+
+
+def test_rows_of_other_code_setting_or_data_are_never_taken(book, monkeypatch):
+    asked(book, data={"x": numpy.arange(3)})
+    recording.record("laptop", book / "built")
+    elsewhere(book, monkeypatch)
+    setting = {"scale": {"log": str(book / "log")}}
+    for run, given, data in ((other, setting, None), (measured, {"scale": 2}, {"x": numpy.arange(3)}), (measured, setting, {"x": numpy.arange(1, 4)})):
+        path = Path(sweeps.store("toy")) / "rows.jsonl"
+        path.unlink(missing_ok=True)
+        sweeps.run_sweep(run, [given], store=sweeps.store("toy"), seeds=1, data=data)
+        assert len([row for row in rows.read(path.parent)[0] if "values" in row]) == 1
+
+
+def heavy(images, log):
+    Path(log).write_text("made")
+    return {"x": torch.ones(2)}
+
+
+class Set:
+    """An image set that is known by name and checksum, and is not on disk."""
+
+    def __init__(self, checksum):
+        self.name, self.checksum = "mnist", checksum
+
+
+def test_prepared_data_are_made_only_for_rows_that_are_not_there(book, monkeypatch):
+    made = book / "made"
+
+    def ask(checksum="abc"):
+        return asked(book, data=sweeps.prepare(heavy, Set(checksum), str(made)))
+
+    ask()
+    assert made.exists() and computed(book) == 3
+    recording.record("laptop", book / "built")
+    made.unlink()
+    elsewhere(book, monkeypatch)
+    ask()
+    assert not made.exists() and computed(book) == 0
+    ask("other bytes")
+    assert made.exists() and computed(book) == 3
+
+
+def wide(seed):
+    return {"logits": torch.full((5,), float(seed))}
+
+
+def doubled(row, factor):
+    return {"x": factor * torch.as_tensor(row["logits"])}
+
+
+def total(seed, data):
+    return {"total": data["x"].sum()}
+
+
+def test_a_row_that_others_need_is_computed_for_them_alone_and_not_recorded(book, monkeypatch):
+    def ask(factor=2):
+        row = sweeps.later(wide, {}, store=sweeps.store("wide"), seed=7)
+        data = sweeps.prepare(doubled, row, factor)
+        return sweeps.run_sweep(total, [{}], store=sweeps.store("totals"), seeds=1, data=data)
+
+    assert ask()["total"].tolist() == [70.0]
+    assert list(recording.record("laptop", book / "built")) == ["totals"]
+    elsewhere(book, monkeypatch)
+    assert ask()["total"].tolist() == [70.0] and not sweeps.store("wide").exists()
+    assert ask(3)["total"].tolist() == [105.0] and sweeps.store("wide").exists()
+
+
+def noisy(seed, shift):
+    return {"accuracy": torch.randn((), generator=torch.Generator().manual_seed(seed)) + shift}
+
+
+@pytest.mark.parametrize("trained", [False, True])
+def test_a_planted_number_is_found_when_its_row_is_computed_again(book, monkeypatch, trained):
+    def ask():
+        return sweeps.run_sweep(noisy, [{"shift": 0.0}], store=sweeps.store("toy"), seeds=12, trained=trained)
+
+    ask()
+    original = rows.decode
+    for planted, agrees in ((0.0, True), (1e-3 if trained else 1e-7, trained), (30.0, False)):
+        monkeypatch.setattr(rows, "decode", lambda folder, values: {name: value + planted for name, value in original(folder, values).items()})
+        monkeypatch.setenv("KDLIB_ROWS", str(book / "built" / "rows"))
+        recording.record("laptop", book / "built")
+        monkeypatch.setattr(rows, "decode", original)
+        recorded._read_file.cache_clear()
+        found = draws.recorded_rows("laptop")
+        file = book / f"identities-{planted}"
+        file.write_text(json.dumps([row.identity for row in found]))
+        monkeypatch.setenv("KDLIB_VERIFY", str(file))
+        sweeps_file = elsewhere(book, monkeypatch)
+        ask()
+        monkeypatch.delenv("KDLIB_VERIFY")
+        lines = [json.loads(line) | {"store": "toy", "error": None} for line in Path(f"{file}.lines").read_text().splitlines()]
+        assert len(lines) == 12 and sweeps_file.exists()
+        (line,) = agreement.table(pandas.DataFrame(lines), found).to_dict("records")
+        assert (line["agreed"] == 12) == agrees, planted
+        assert line["verified"] == 12 and line["kind"] == ("trained" if trained else "exact")
+
+
+def test_every_store_has_its_turn_and_the_seed_repeats_the_draw():
+    found = [draws.Row(store, f"{store}{k}", f"chapter {store}", 1.0) for store, n in (("a", 500), ("b", 3), ("c", 40)) for k in range(n)]
+    drawn = draws.draw(found, random.Random(3), seconds=60.0)
+    assert {row.store for row in drawn} == {"a", "b", "c"} and drawn == draws.draw(found, random.Random(3), seconds=60.0)
+    assert 60 - 2 <= sum(row.seconds for row in drawn) + 3 * draws.CELLS <= 60 and len(set(drawn)) == len(drawn)
+    slow = [*found, draws.Row("d", "d0", "chapter d", 500.0)]
+    assert all(row.store != "d" for row in draws.draw(slow, random.Random(0), seconds=60.0))
+    assert len(draws.draw(slow, random.Random(0))) == len(slow)
+    counts = pandas.Series([row.store for row in draws.draw(slow, random.Random(0), share=0.01)]).value_counts().to_dict()
+    assert counts == {"a": 5, "b": 1, "c": 1, "d": 1}
+    firsts = {draws.draw(found, random.Random(seed), seconds=13.5)[0].store for seed in range(30)}
+    assert firsts == {"a", "b", "c"}
+
+
+def test_the_cells_of_a_sweep_draw_nothing():
+    text = cells.script_of("09_resnet_cifar", "smoke", {"09_students"})
+    compile(text, "script", "exec")
+    assert "scores_of_student" in text and "subplots" not in text and "claims.record" not in text
+    assert len(text.splitlines()) < 0.6 * sum(len(cell.splitlines()) for cell in chapters.code_cells((chapters.book() / "09_resnet_cifar.md").read_text()))
+
+
+def test_too_many_bytes_are_refused_and_the_earlier_record_stays(book, monkeypatch):
+    asked(book)
+    recording.record("laptop", book / "built")
+    before = {path.name: path.read_bytes() for path in (book / "book/recorded/rows/laptop").iterdir()}
+    monkeypatch.setattr(recording, "LIMIT", 100)
+    with pytest.raises(chapters.Failed, match=r"would take [\d,]+ bytes, of which [\d,]+ are toy; at most 100 are allowed"):
+        recording.record("laptop", book / "built")
+    assert {path.name: path.read_bytes() for path in (book / "book/recorded/rows/laptop").iterdir()} == before
