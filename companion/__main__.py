@@ -218,6 +218,26 @@ def verify_rows(arguments):
     return status
 
 
+def adopt_rows(arguments):
+    """``kdlib adopt``: recorded rows of rewritten code, tried by a random sample.
+
+    Args:
+        arguments: the words of the command line.
+
+    Returns:
+        1 where a store does not agree, else 0.
+    """
+    from companion.press import adoption
+
+    if cluster.ADDRESS not in os.environ:
+        return cluster.serve([sys.executable, "-m", "companion", *sys.argv[1:]])
+    built = BUILD / arguments.profile / "book"
+    words = (arguments.profile, built, arguments.store, arguments.seed)
+    text, status = adoption.adopt(*words)
+    _print(text)
+    return status
+
+
 def write_figure(arguments):
     """``kdlib figure``: one figure of the built book as an SVG file.
 
@@ -313,6 +333,10 @@ def _parser():
     _add_trials(commands)
     _add_figure(commands)
     _add_verify(commands)
+    text = "keep recorded rows whose code was rewritten, where a random sample agrees"
+    command = _add(commands, "adopt", adopt_rows, text)
+    command.add_argument("--store", help="rows of this store alone")
+    command.add_argument("--seed", type=int, help="of the draw (default: a random one)")
     text = "write the rows of a build as text to commit with the book"
     _add(commands, "record", record_rows, text)
     text = "(make book) digests of what each chapter depends on"

@@ -9,6 +9,7 @@ import itertools
 from pathlib import Path
 
 from companion.engine import (
+    adopted,
     asked,
     codekeys,
     dispatch,
@@ -202,6 +203,7 @@ def run_sweep(
         dispatch.compute(rows, sweep, program)
 
     verified.compare(tasks, travelled.rows, compute)
+    adopted.sample_stale(results, sweep, travelled.rows, compute)
     if results.missing():
         compute(results)
     failed = failures.failed_rows(results)

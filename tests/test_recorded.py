@@ -13,8 +13,10 @@ import pytest
 import torch
 
 from companion import sweeps
+from companion.engine import adopted as engine_adopted
 from companion.engine import cluster, recorded, rowprocess, rows
-from companion.press import agreement, cells, chapters, draws, recording
+from companion.engine.asked import Task
+from companion.press import adoption, agreement, cells, chapters, draws, recording
 
 
 @pytest.fixture(scope="module", autouse=True)
@@ -273,3 +275,84 @@ def test_too_many_bytes_are_refused_and_the_earlier_record_stays(book, monkeypat
     with pytest.raises(chapters.Failed, match=r"would take [\d,]+ bytes, of which [\d,]+ are toy; at most 100 are allowed"):
         recording.record("laptop", book / "built")
     assert {path.name: path.read_bytes() for path in (book / "book/recorded/rows/laptop").iterdir()} == before
+
+
+def powers(seed, k):
+    return {"x": (1.0 + seed) ** k}
+
+
+def rewritten(seed, k):
+    base = seed + 1.0
+    return {"x": base**k}
+
+
+def off_by_little(seed, k):
+    return {"x": (1.0 + seed) ** k * (1 + 1e-6)}
+
+
+def off_once(seed, k):
+    return {"x": (1.0 + seed) ** k + (k == 3)}
+
+
+def ask_powers(run):
+    settings = sweeps.grid(k=[1, 2, 3, 4, 5])
+    return sweeps.run_sweep(run, settings, store=sweeps.store("powers"), seeds=4)
+
+
+def adopted(book, monkeypatch, run, seed=0):
+    """``kdlib adopt`` where a chapter's cells are one sweep."""
+
+    def run_chapter(chapter, profile, stores, built, *, variable, content):
+        file = book / f"asked-{random.random()}"
+        file.write_text(json.dumps(content))
+        with monkeypatch.context() as asking:
+            asking.setenv(variable, str(file))
+            ask_powers(run)
+        lines = Path(f"{file}.lines")
+        return [json.loads(line) for line in lines.read_text().splitlines()] if lines.exists() else []
+
+    monkeypatch.setattr(adoption.cells, "run_chapter", run_chapter)
+    return adoption.adopt("laptop", book / "built", None, seed)
+
+
+@pytest.fixture
+def recorded_powers(book, monkeypatch):
+    ask_powers(powers)
+    recording.record("laptop", book / "built")
+    elsewhere(book, monkeypatch)
+    return book
+
+
+def test_rows_of_rewritten_code_are_adopted_after_a_sample_and_taken_from_then_on(recorded_powers, monkeypatch):
+    text, status = adopted(recorded_powers, monkeypatch, rewritten)
+    assert status == 0 and "3 of 20 stale rows were computed by the new code and agree" in text
+    assert "with probability 0.73" in text  # 0.9 ** 3
+    recorded._read_file.cache_clear()
+    kept = recorded.read("powers")
+    assert not kept.wrong and len(kept.rows) == 20
+    (note,) = next(iter(kept.rows.values())).sweep["adopted"]
+    assert len(note["sample"]) == 3 and set(note["sample"]) <= kept.rows.keys() and note["rows"] == 20
+    told = elsewhere(recorded_powers, monkeypatch)
+    assert ask_powers(rewritten)["x"].tolist() == ask_powers(powers)["x"].tolist()
+    first, _ = told_by(told)
+    assert len(first["recorded"]) == 20
+    assert adopted(recorded_powers, monkeypatch, rewritten) == ("no recorded row is of earlier code", 0)
+
+
+def test_a_formula_that_changed_by_a_millionth_is_not_adopted(recorded_powers, monkeypatch):
+    path = recorded.file_of(recorded_powers / "book/recorded/rows/laptop", "powers")
+    before = path.read_bytes()
+    text, status = adopted(recorded_powers, monkeypatch, off_by_little)
+    assert status == 1 and text.startswith("powers: not adopted; 3 of 3 of 20 stale rows differ, the first of setting {'k': ")
+    assert path.read_bytes() == before
+
+
+def test_a_formula_that_changed_for_one_setting_of_five_is_found_as_often_as_three_settings_are_drawn(recorded_powers, monkeypatch):
+    stale = {(k, seed): None for k in range(5) for seed in range(4)}
+    tasks = {key: Task({"k": key[0]}, key[1], "cpu") for key in stale}
+    drawn = [engine_adopted.draw(stale, tasks, random.Random(seed)) for seed in range(2000)]
+    assert all(len({k for k, _ in sample}) == 3 for sample in drawn), "different settings first"
+    found = sum(any(k == 3 for k, _ in sample) for sample in drawn) / 2000
+    assert abs(found - 3 / 5) < 0.04  # four standard errors
+    seed = next(seed for seed in range(99) if "not adopted" in adopted(recorded_powers, monkeypatch, off_once, seed)[0])
+    assert seed < 10

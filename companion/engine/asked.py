@@ -166,7 +166,7 @@ class AskedRows:
     def _record(self, key, sweep, outcome):
         """A row as it is written into the store."""
         task = self.tasks[key]
-        setting = {name: _readable(value) for name, value in task.setting.items()}
+        setting = {name: readable(value) for name, value in task.setting.items()}
         return {
             "key": key,
             "sweep": sweep,
@@ -188,10 +188,17 @@ def _stopped_after(record):
     return 0.0 if was_stopped else None
 
 
-def _readable(value):
-    """A setting's value in the store, for people: the key holds it exactly."""
+def readable(value):
+    """A setting's value in the store, for people: the key holds it exactly.
+
+    Args:
+        value: of a setting.
+
+    Returns:
+        What JSON can write.
+    """
     if isinstance(value, (list, tuple)):
-        return [_readable(item) for item in value]
+        return [readable(item) for item in value]
     if value is None or isinstance(value, (bool, int, float, str)):
         return value
     return str(value)

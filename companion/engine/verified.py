@@ -7,7 +7,7 @@ from tempfile import TemporaryDirectory
 
 import numpy
 
-from companion.engine import asked
+from companion.engine import asked, rows
 
 # Rows of closed forms and kernels: other processors differ in the last digits.
 RELATIVE = 1e-8
@@ -40,7 +40,7 @@ def compare(tasks, travelled, compute):
         again = asked.AskedRows(folder, chosen)
         compute(again)
         lines = [
-            _line(task.identity, again, key, travelled[task.identity])
+            {"identity": task.identity} | line_of(again, key, travelled[task.identity])
             for key, task in chosen.items()
         ]
     with open(f"{path}.lines", "a", encoding="utf-8") as file:
@@ -83,16 +83,22 @@ def _difference(here, there):
     return float(largest / scale) if scale else numpy.inf
 
 
-def _line(identity, again, key, recorded):
-    """A comparison as it is written down: means are for rows of trained networks."""
-    if key in again.failed:
-        return {"identity": identity, "error": again.failed[key].error}
-    row = again.finished[key]
-    from companion.engine import rows
+def line_of(again, key, recorded):
+    """A comparison as it is written down: means are for rows of trained networks.
 
+    Args:
+        again: :class:`companion.engine.asked.AskedRows` that computed the row.
+        key: of the row.
+        recorded: :class:`companion.engine.recorded.RecordedRow`.
+
+    Returns:
+        Dict of ``seconds``, ``differences`` and ``means``, or of an ``error``.
+    """
+    if key in again.failed:
+        return {"error": again.failed[key].error}
+    row = again.finished[key]
     values = rows.decode(again.folder, row.values)
     return {
-        "identity": identity,
         "seconds": row.seconds,
         "differences": differences(values, recorded.row.values),
         "means": means(values),

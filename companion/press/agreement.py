@@ -41,12 +41,35 @@ def table(compared, found):
     return pandas.DataFrame(lines)
 
 
+def disagreeing(compared, rows, is_trained):
+    """The rows that do not agree.
+
+    Args:
+        compared: frame of ``identity``, ``error``, ``differences`` and ``means``.
+        rows: dict from identity to :class:`companion.engine.recorded.RecordedRow`.
+        is_trained: whether means count and not digits.
+
+    Returns:
+        List of identities; of trained rows all where their means do not agree.
+    """
+    largest = [_largest(found) for found in compared["differences"]]
+    wrong = compared["identity"][[value > verified.RELATIVE for value in largest]]
+    if is_trained and len(wrong):
+        agreed, _ = _judged_by_mean(compared, rows)
+        return [] if agreed else list(compared["identity"])
+    return list(wrong)
+
+
+def _largest(differences):
+    """The largest difference of a row; infinite for one that failed."""
+    if not isinstance(differences, dict):
+        return float("inf")
+    return max(differences.values(), default=0.0)
+
+
 def _judged_by_digits(own, rows):
     """How many rows agree digit by digit, and the largest difference."""
-    largest = [
-        max(found.values(), default=0.0) if isinstance(found, dict) else float("inf")
-        for found in own["differences"]
-    ]
+    largest = [_largest(found) for found in own["differences"]]
     return sum(value <= verified.RELATIVE for value in largest), max(largest)
 
 

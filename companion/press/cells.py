@@ -1,12 +1,17 @@
 """The cells of a chapter that come to some of its sweeps, run as a script."""
 
 import ast
+import json
 import os
 import signal
 import subprocess
+import sys
+import tempfile
+import time
 from pathlib import Path
 
-from companion.press import chapters, execution, origins
+from companion.engine import rowprocess
+from companion.press import chapters, execution, files, origins
 
 
 def script_of(chapter, profile, stores):
@@ -50,18 +55,49 @@ def _is_import(source):
     )
 
 
-def run(command, environment, folder, seconds):
-    """Runs a script for some seconds; what it has started ends with it.
+def run_chapter(chapter, profile, stores, built, *, variable, content, ends=None):
+    """Runs the cells of some sweeps of a chapter, which answer in lines.
 
     Args:
-        command: list of words.
-        environment: variables of its process.
-        folder: in which it runs.
-        seconds: that it may take, or None.
+        chapter: full name of the chapter.
+        profile: whose values its parameters have.
+        stores: names of the stores of the sweeps.
+        built: folder of the executed chapters, whose rows may be used on the way.
+        variable: of the environment, which tells the sweeps what to do.
+        content: of the file that it names, as JSON.
+        ends: moment of ``time.monotonic`` at which it is stopped, or None.
+
+    Returns:
+        List of dicts that the sweeps wrote.
 
     Raises:
         companion.press.chapters.Failed: it failed; the message is its last line.
     """
+    left = None if ends is None else ends - time.monotonic()
+    if left is not None and left <= 0:
+        return []
+    with tempfile.TemporaryDirectory() as scratch:
+        asked = Path(scratch) / "asked"
+        files.write_whole(asked, json.dumps(content))
+        script = Path(scratch) / f"{chapter}.py"
+        files.write_whole(script, script_of(chapter, profile, stores))
+        environment = rowprocess.environment() | {
+            "KDLIB_BOOK": str(chapters.book().resolve()),
+            "KDLIB_PROFILE": profile,
+            "KDLIB_ROWS": str(Path(built).resolve() / "rows"),
+            variable: str(asked),
+            "MPLBACKEND": "agg",
+        }
+        _run([sys.executable, str(script)], environment, scratch, left)
+        answers = Path(f"{asked}.lines")
+        if not answers.exists():
+            return []
+        lines = answers.read_text(encoding="utf-8").splitlines()
+        return [json.loads(line) for line in lines]
+
+
+def _run(command, environment, folder, seconds):
+    """Runs a script for some seconds; what it has started ends with it."""
     running = subprocess.Popen(
         command,
         env=environment,

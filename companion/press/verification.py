@@ -3,8 +3,6 @@
 import json
 import os
 import random
-import sys
-import tempfile
 import time
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -12,8 +10,8 @@ from pathlib import Path
 import pandas
 
 from companion import markup
-from companion.engine import codekeys, recorded, rowprocess, variables
-from companion.press import agreement, cells, chapters, draws, execution, files
+from companion.engine import codekeys, recorded, variables
+from companion.press import agreement, cells, draws, execution, files
 from kdlib import places
 
 
@@ -94,7 +92,17 @@ def verify(profile, drawn, built, workers, limit=None):
     ends = None if limit is None else time.monotonic() + limit
 
     def compared(rows):
-        return _compared(profile, rows, Path(built).resolve(), ends)
+        stores = {row.store for row in rows}
+        identities = [row.identity for row in rows]
+        return cells.run_chapter(
+            rows[0].chapter,
+            profile,
+            stores,
+            built,
+            variable="KDLIB_VERIFY",
+            content=identities,
+            ends=ends,
+        )
 
     with ThreadPoolExecutor(max(1, workers)) as pool:
         lines = []
@@ -105,35 +113,6 @@ def verify(profile, drawn, built, workers, limit=None):
         line["store"] = stores[line["identity"]]
     names = ["store", "identity", "error", "differences", "means"]
     return pandas.DataFrame(lines, columns=names)
-
-
-def _compared(profile, rows, built, ends):
-    """What the cells of one chapter found for some rows."""
-    chapter = rows[0].chapter
-    if ends is not None and time.monotonic() > ends:
-        return []
-    with tempfile.TemporaryDirectory() as scratch:
-        asked = Path(scratch) / "identities"
-        files.write_whole(asked, json.dumps([row.identity for row in rows]))
-        script = Path(scratch) / f"{chapter}.py"
-        stores = {row.store for row in rows}
-        files.write_whole(script, cells.script_of(chapter, profile, stores))
-        environment = rowprocess.environment() | {
-            "KDLIB_BOOK": str(chapters.book().resolve()),
-            "KDLIB_PROFILE": profile,
-            "KDLIB_ROWS": str(built / "rows"),
-            "KDLIB_VERIFY": str(asked),
-            "MPLBACKEND": "agg",
-        }
-        left = None if ends is None else max(1.0, ends - time.monotonic())
-        cells.run([sys.executable, str(script)], environment, scratch, left)
-        return _lines(Path(f"{asked}.lines"))
-
-
-def _lines(path):
-    if not path.exists():
-        return []
-    return [json.loads(line) for line in path.read_text(encoding="utf-8").splitlines()]
 
 
 def _state(profile, built):
