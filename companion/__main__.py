@@ -1,19 +1,19 @@
 """The command line, ``kdlib``: run, list, claims; and the steps of ``make book``."""
 
 import argparse
+import importlib
 import json
-import os
 import re
 import signal
 import sys
 import threading
 from pathlib import Path
 
-from companion.engine import cluster, variables
+from companion.engine import variables
+from companion.terminal import say, show
 
 try:
     from companion.press import chapters, extra
-    from companion.press import keys as chapter_keys
 except ModuleNotFoundError as error:
     sys.exit(
         f"kdlib: {sys.executable} has no {error.name}: it needs an environment that "
@@ -44,9 +44,9 @@ def main(argv=None):
             extra.check()
         return arguments.command(arguments) or 0
     except (ValueError, OSError, chapters.Failed) as error:
-        return _say(error)
+        return say(error)
     except KeyboardInterrupt:
-        return _say("interrupted; what had finished is kept")
+        return say("interrupted; what had finished is kept")
 
 
 def run_chapter(arguments):
@@ -97,10 +97,10 @@ def _run_alone(chapter, out, values, arguments):
         _write_json(out / "verdicts.json", claims.collect(executed))
         site.build_page(out, out / "html", chapter, process)
     for line in records.lost_lines(executed.metadata["kdlib"]):
-        _say(line)
+        say(line)
     pages = [path.name, f"html/{chapter}.html", "provenance.json", "verdicts.json"]
     for name in pages:
-        _print(out / name)
+        show(out / name)
 
 
 def list_chapters(arguments):
@@ -110,13 +110,13 @@ def list_chapters(arguments):
         arguments: the words of the command line.
     """
     for name in chapters.names():
-        _print(name)
+        show(name)
         for parameter in chapters.parameters(name).values():
             default = parameter.default
             if isinstance(default, list):
                 default = ",".join(map(str, default))
             comment = "; ".join([parameter.meaning, *parameter.rules])
-            _print(f"  {parameter.name} = {default}  # {comment}")
+            show(f"  {parameter.name} = {default}  # {comment}")
 
 
 def report_claims(arguments):
@@ -131,9 +131,9 @@ def report_claims(arguments):
     from companion import claims
 
     text, status = claims.report(arguments.profile, arguments.strict)
-    _print(text)
+    show(text)
     if arguments.accept:
-        _print(f"accepted as the baseline: {claims.write_baseline(arguments.profile)}")
+        show(f"accepted as the baseline: {claims.write_baseline(arguments.profile)}")
     return status
 
 
@@ -166,75 +166,14 @@ def run_trials(arguments):
             if name not in arguments.names and name in trials.recorded():
                 # Another command has recorded it meanwhile.
                 continue
-            _print(f"trial {name}")
+            show(f"trial {name}")
             try:
                 trials.record_trial(name, folder)
             except chapters.Failed as error:
                 # The others are run all the same.
-                status = _say(error)
+                status = say(error)
     count = f"{len(trials.recorded())} of {len(known)} trials"
-    _print(f"{count} are recorded in {trials.path()}")
-    return status
-
-
-def record_rows(arguments):
-    """``kdlib record``: the rows of a build, as text that is committed with the book.
-
-    Args:
-        arguments: the words of the command line.
-    """
-    from companion.press import locks, recording
-
-    folder = BUILD / arguments.profile
-    with locks.held(folder / "record.lock"):
-        index = recording.record(arguments.profile, folder / "book")
-    rows = sum(store["rows"] for store in index.values())
-    hours = sum(store["seconds"] for store in index.values()) / 3600
-    size = sum(store["bytes"] for store in index.values()) / 1e6
-    _print(
-        f"recorded {rows:,} rows of {len(index)} stores, {hours:.1f} hours of one core "
-        f"in {size:.1f} MB"
-    )
-
-
-def verify_rows(arguments):
-    """``kdlib verify``: recorded rows computed again on this machine.
-
-    Args:
-        arguments: the words of the command line.
-
-    Returns:
-        1 where a row does not agree, else 0.
-    """
-    from companion.press import verification
-
-    if cluster.ADDRESS not in os.environ:
-        # The chapters share one cluster.
-        return cluster.serve([sys.executable, "-m", "companion", *sys.argv[1:]])
-    folder = BUILD / arguments.profile
-    text, status = verification.check(arguments.profile, folder, arguments)
-    if text:
-        _print(text)
-    return status
-
-
-def adopt_rows(arguments):
-    """``kdlib adopt``: recorded rows of rewritten code, tried by a random sample.
-
-    Args:
-        arguments: the words of the command line.
-
-    Returns:
-        1 where a store does not agree, else 0.
-    """
-    from companion.press import adoption
-
-    if cluster.ADDRESS not in os.environ:
-        return cluster.serve([sys.executable, "-m", "companion", *sys.argv[1:]])
-    built = BUILD / arguments.profile / "book"
-    words = (arguments.profile, built, arguments.store, arguments.seed)
-    text, status = adoption.adopt(*words)
-    _print(text)
+    show(f"{count} are recorded in {trials.path()}")
     return status
 
 
@@ -255,61 +194,6 @@ def write_figure(arguments):
     Path(arguments.file).write_text(svg, encoding="utf-8")
 
 
-def write_digests(arguments):
-    """A step of ``make book``: digests of what chapters depend on, and their twins.
-
-    Args:
-        arguments: the words of the command line.
-    """
-    from companion.claims import file
-    from companion.press import execution, trials
-
-    # What is wrong with either file is said here, and not by the cell that meets it.
-    file.read()
-    trials.read()
-    folder = BUILD / arguments.profile
-    chapter_keys.write_keys(arguments.profile, folder / "keys", folder / "book")
-    for name in chapters.names():
-        text = chapters.book() / f"{name}.md"
-        twin = chapters.book() / "notebooks" / f"{name}.ipynb"
-        if not twin.exists() or twin.stat().st_mtime_ns < text.stat().st_mtime_ns:
-            execution.write_twin(name)
-            twin.touch()
-
-
-def execute_chapter(arguments):
-    """A step of ``make book``: execute one chapter.
-
-    Args:
-        arguments: the words of the command line.
-    """
-    from companion.press import execution
-
-    chapter = chapters.find(arguments.chapter)
-    folder = BUILD / arguments.profile / "book"
-    path = execution.execute(
-        chapter, folder, profile=arguments.profile, inputs=chapter_keys.inputs
-    )
-    for line in execution.record_of(path)["wrong"]:
-        _say(f"{line}; what was there is computed again")
-    _print(f"executed {path}")
-
-
-def build_pages(arguments):
-    """A step of ``make book``: the HTML of all executed chapters.
-
-    Args:
-        arguments: the words of the command line.
-    """
-    from companion.press import locks, site
-
-    folder = BUILD / arguments.profile
-    # A build holds the profile's own lock, and this is one of its steps.
-    with locks.held(folder / "html.lock"):
-        site.build(folder / "book", folder / "html", chapter_names=chapters.names())
-    _print(f"built {folder / 'html' / 'index.html'}")
-
-
 def _parsed(argv):
     """The words of the command line by name."""
     words = sys.argv[1:] if argv is None else argv
@@ -319,7 +203,7 @@ def _parsed(argv):
         return _parser().parse_args(words)
     finally:
         # The reader of a help text may be gone too.
-        _print("", end="")
+        show("", end="")
 
 
 def _parser():
@@ -334,18 +218,30 @@ def _parser():
     _add_figure(commands)
     _add_verify(commands)
     text = "keep recorded rows whose code was rewritten, where a random sample agrees"
-    command = _add(commands, "adopt", adopt_rows, text)
+    command = _add(commands, "adopt", _later("rowcommands", "adopt_rows"), text)
     command.add_argument("--store", help="rows of this store alone")
     command.add_argument("--seed", type=int, help="of the draw (default: a random one)")
     text = "write the rows of a build as text to commit with the book"
-    _add(commands, "record", record_rows, text)
+    _add(commands, "record", _later("rowcommands", "record_rows"), text)
     text = "(make book) digests of what each chapter depends on"
-    _add(commands, "keys", write_digests, text)
+    _add(commands, "keys", _later("steps", "write_digests"), text)
     text = "(make book) execute one chapter"
-    _add(commands, "execute", execute_chapter, text).add_argument("chapter")
+    _add(commands, "execute", _later("steps", "execute_chapter"), text).add_argument(
+        "chapter"
+    )
     text = "(make book) build the pages of the executed chapters"
-    _add(commands, "html", build_pages, text)
+    _add(commands, "html", _later("steps", "build_pages"), text)
     return parser
+
+
+def _later(module, name):
+    """A function of :mod:`companion.press` that is loaded when its command is given."""
+
+    def command(arguments):
+        loaded = importlib.import_module(f"companion.press.{module}")
+        return getattr(loaded, name)(arguments)
+
+    return command
 
 
 def _add(commands, name, function, text, has_profile=True, needs_extra=True):
@@ -395,7 +291,7 @@ def _add_trials(commands):
 
 def _add_verify(commands):
     text = "compute recorded rows again on this machine, and compare"
-    command = _add(commands, "verify", verify_rows, text)
+    command = _add(commands, "verify", _later("rowcommands", "verify_rows"), text)
     size = command.add_mutually_exclusive_group()
     text = "about how long it may take (default 1)"
     size.add_argument("--minutes", type=_above_zero, default=1.0, help=text)
@@ -427,26 +323,6 @@ def _write_json(path, value):
     from companion.press import files
 
     files.write_whole(path, json.dumps(value, indent=2) + "\n")
-
-
-def _print(text, end="\n"):
-    """Write a line. A reader that is gone, as behind ``| head``, is no error."""
-    try:
-        print(text, end=end, flush=True)
-    except OSError as error:
-        # What Python would still write, at the latest when it ends, goes nowhere.
-        nowhere = os.open(os.devnull, os.O_WRONLY)
-        os.dup2(nowhere, sys.stdout.fileno())
-        if not isinstance(error, BrokenPipeError):
-            error.filename = "standard output"
-            raise
-
-
-def _say(error):
-    if isinstance(error, OSError) and error.filename and error.strerror:
-        error = f"{error.filename}: {error.strerror}"
-    print(f"kdlib: {error}", file=sys.stderr)
-    return 1
 
 
 if __name__ == "__main__":

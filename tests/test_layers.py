@@ -39,15 +39,16 @@ MAY_IMPORT = {
     "companion": "",
     "companion.prose": "",
     "companion.markup": "",
+    "companion.terminal": "",
     "companion.plots": "",
     "companion.moving": "companion.plots companion.markup",
     "companion.engine": "kdlib.places",
     "companion.sweeps": "companion.engine kdlib.places",
     "companion.claims": "companion.markup companion.prose kdlib.published kdlib.curves kdlib.intervals kdlib.places",
-    "companion.press": "companion.claims companion.engine.codekeys companion.engine.recorded companion.engine.rows companion.engine.sources "
-    "companion.engine.rowprocess companion.engine.variables companion.engine.verified companion.markup companion.plots companion.prose"
-    " kdlib.places kdlib.devices",
-    "companion.__main__": "companion.press companion.claims companion.engine.cluster companion.engine.variables kdlib.places"
+    "companion.press": "companion.claims companion.terminal companion.markup companion.plots companion.prose"
+    " companion.engine.cluster companion.engine.codekeys companion.engine.recorded companion.engine.rows companion.engine.rowprocess"
+    " companion.engine.sources companion.engine.variables companion.engine.verified kdlib.places kdlib.devices",
+    "companion.__main__": "companion.press companion.claims companion.terminal companion.engine.variables kdlib.places"
     " kdlib.downloads",
 }
 

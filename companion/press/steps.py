@@ -1,0 +1,57 @@
+"""The steps of ``make book``."""
+
+from pathlib import Path
+
+from companion.claims import file
+from companion.press import chapters, execution, keys, locks, site, trials
+from companion.terminal import say, show
+
+BUILD = Path("_build")
+
+
+def write_digests(arguments):
+    """A step of ``make book``: digests of what chapters depend on, and their twins.
+
+    Args:
+        arguments: the words of the command line.
+    """
+    # What is wrong with either file is said here, and not by the cell that meets it.
+    file.read()
+    trials.read()
+    folder = BUILD / arguments.profile
+    keys.write_keys(arguments.profile, folder / "keys", folder / "book")
+    for name in chapters.names():
+        text = chapters.book() / f"{name}.md"
+        twin = chapters.book() / "notebooks" / f"{name}.ipynb"
+        if not twin.exists() or twin.stat().st_mtime_ns < text.stat().st_mtime_ns:
+            execution.write_twin(name)
+            twin.touch()
+
+
+def execute_chapter(arguments):
+    """A step of ``make book``: execute one chapter.
+
+    Args:
+        arguments: the words of the command line.
+    """
+    chapter = chapters.find(arguments.chapter)
+    folder = BUILD / arguments.profile / "book"
+    path = execution.execute(
+        chapter, folder, profile=arguments.profile, inputs=keys.inputs
+    )
+    for line in execution.record_of(path)["wrong"]:
+        say(f"{line}; what was there is computed again")
+    show(f"executed {path}")
+
+
+def build_pages(arguments):
+    """A step of ``make book``: the HTML of all executed chapters.
+
+    Args:
+        arguments: the words of the command line.
+    """
+    folder = BUILD / arguments.profile
+    # A build holds the profile's own lock, and this is one of its steps.
+    with locks.held(folder / "html.lock"):
+        site.build(folder / "book", folder / "html", chapter_names=chapters.names())
+    show(f"built {folder / 'html' / 'index.html'}")
