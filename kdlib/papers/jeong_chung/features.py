@@ -103,11 +103,12 @@ def people_are_known():
     return has_images and (datasets.data_folder() / label_noise.HUMAN_FILE).is_file()
 
 
-def with_people(known, clusters, annotators):
+def with_people(known, images, clusters, annotators):
     """:func:`tensors` with the labels that people gave to CIFAR-10's images.
 
     Args:
         known: :class:`Features` of CIFAR-10.
+        images: ``datasets.Images`` of CIFAR-10, whose labels those of people go with.
         clusters: superclass of each class, ``(c,)``.
         annotators: names as of ``label_noise.human``.
 
@@ -117,10 +118,9 @@ def with_people(known, clusters, annotators):
     Raises:
         FileNotFoundError: the labels or the images are not on disk.
     """
-    official = datasets.load("cifar10").train_labels
     data = tensors(known, clusters)
     for annotator in annotators:
-        said = label_noise.human(official, annotator)
+        said = label_noise.human(images.train_labels, annotator)
         data[annotator] = said[: len(known.train)]
     return data
 
