@@ -50,10 +50,11 @@ def held_out_outputs(features, targets, *, rounds, weight_decay, generalised=Tru
     U, kept, _ = _basis(features, K * N, weight_decay)
     y = targets.double() - 1 / K
     shares = U.T @ y
-    leverages = [(U.square() * kept**m).sum(dim=1) for m in range(1, rounds + 1)]
-    if generalised:
-        leverages = [leverage.mean().expand(N) for leverage in leverages]
-    h = [leverage[:, None] for leverage in leverages]
+    powers = [kept**m for m in range(1, rounds + 1)]
+    if generalised:  # columns of U have norm one
+        h = [power.sum() / N for power in powers]
+    else:
+        h = [(U.square() @ power)[:, None] for power in powers]
     g, steps, outputs = y, [], []
     for t in range(1, rounds + 1):
         pulled = U @ (kept[:, None] ** t * shares) - g

@@ -6,6 +6,9 @@ from torch import nn
 from kdlib import devices, self_distillation
 from kdlib.papers.dong import mechanism, pictures
 
+#: Points of a seed that are answered at once; what lies between stays small.
+AT_ONCE = 200
+
 
 class StackedMLP(nn.Module):
     r"""S · K networks with one hidden layer of ReLUs; those of a seed start alike.
@@ -47,17 +50,28 @@ class StackedMLP(nn.Module):
         self.shifts = nn.Parameter(torch.zeros_like(self.hidden[:, :, :1]))
         self.offsets = nn.Parameter(torch.zeros_like(self.outer[:, :, :1]))
 
-    def forward(self, x):
-        """Logits of all networks.
+    def forward(self, x, kinds=slice(None)):
+        """Logits of all networks, or of some kinds.
 
         Args:
             x: inputs of each seed, ``(S, b, d)``.
+            kinds: which of the K, all by default.
 
         Returns:
             ``(S, K, b, c)``.
         """
-        active = (x[:, None] @ self.hidden + self.shifts).relu_()
-        return active @ self.outer + self.offsets
+        layers = [self.hidden, self.shifts, self.outer, self.offsets]
+        V, shift, U, offset = (layer[:, kinds].flatten(0, 1) for layer in layers)
+        S = len(x)
+        rows = x.repeat_interleave(len(V) // S, dim=0)
+        active = torch.baddbmm(shift, rows, V).relu_()
+        return torch.baddbmm(offset, active, U).unflatten(0, (S, -1))
+
+    @torch.no_grad()
+    def ask(self, x, kinds=slice(None)):
+        """Logits of many points, without a graph; see :meth:`forward`."""
+        parts = [self(some, kinds) for some in x.split(AT_ONCE, dim=1)]
+        return torch.cat(parts, dim=2)
 
 
 def learn(network, x, given, losses, points, *, seeds, epochs, batch_size, rate, kept):
@@ -95,11 +109,15 @@ def learn(network, x, given, losses, points, *, seeds, epochs, batch_size, rate,
         network.parameters(), lr=rate, momentum=0.9, nesterov=True, foreach=True
     )
     answers = []
+    remember = [self_distillation.LOSSES[loss].is_last for loss in losses]
+    places = [k for k, remembers in enumerate(remember) if remembers]
     for epoch in range(epochs + 1):
-        with torch.no_grad():
-            last = network(x[:, 0])
-            if epoch in kept:
-                answers.append(torch.cat([last, network(points)], dim=2))
+        if epoch in kept:
+            asked = torch.cat([x[:, 0], points], dim=1)
+            answers.append(network.ask(asked))
+            last = answers[-1][:, places, :n]
+        elif places:
+            last = network.ask(x[:, 0], places)
         if epoch == epochs:
             break
         order = torch.stack([torch.randperm(n, generator=draw) for draw in draws])
@@ -113,7 +131,7 @@ def learn(network, x, given, losses, points, *, seeds, epochs, batch_size, rate,
                     logits[:, k],
                     given[rows, k, index],
                     loss=loss,
-                    last=last[rows, k, index],
+                    last=last[rows, places.index(k), index] if remember[k] else None,
                     epoch=epoch + 1,
                     epochs=epochs,
                 )
