@@ -1,0 +1,119 @@
+"""Weighted soft labels, the decomposition, and regularization samples."""
+
+import math
+
+import pytest
+import torch
+
+import references
+from kdlib import losses, metrics
+from kdlib.metrics import bias_variance
+from kdlib.papers.zhou import samples
+
+EXACT = dict(rtol=1e-12, atol=1e-12)  # float64 sums of a few terms
+
+
+def logits(*shape, scale=3.0, seed=0):
+    g = torch.Generator().manual_seed(seed)
+    zs, zt = scale * torch.randn(2, *shape, generator=g, dtype=torch.float64)
+    return zs, zt, torch.randint(shape[-1], shape[:-1], generator=g)
+
+
+@pytest.mark.parametrize("shape", [(20, 2), (3, 5, 10)])
+@pytest.mark.parametrize("temperature", [0.5, 1.0, 4.0])
+def test_the_weighted_loss_is_its_sums(shape, temperature):
+    zs, zt, y = logits(*shape)
+    mix = dict(alpha=2.25, temperature=temperature)
+    got = losses.weighted_soft_label_loss(zs, zt, y, **mix)
+    slow = references.weighted_soft_label_loss(zs.reshape(-1, shape[-1]), zt.reshape(-1, shape[-1]), y.flatten(), **mix)
+    torch.testing.assert_close(got.flatten(), slow, **EXACT)
+
+
+def test_no_gradient_flows_through_the_weights():
+    zs, zt, y = logits(20, 10)
+    zs.requires_grad_()
+    tau, alpha = 4.0, 2.25
+    loss = losses.weighted_soft_label_loss(zs, zt, y, alpha=alpha, temperature=tau).sum()
+    (got,) = torch.autograd.grad(loss, zs)
+    hard = zs.softmax(1) - torch.nn.functional.one_hot(y, 10)
+    weights = losses.soft_label_weights(zs, zt, y)[:, None]
+    soft = tau * ((zs / tau).softmax(1) - (zt / tau).softmax(1))
+    torch.testing.assert_close(got, (hard + alpha * weights * soft).detach(), **EXACT)
+    assert not weights.requires_grad
+    assert torch.autograd.gradcheck(lambda z: losses.soft_loss(z, zt, temperature=tau), zs)
+
+
+def test_a_sure_teacher_leaves_the_weight_finite():
+    sure, y = torch.tensor([[200.0, 0.0]]), torch.tensor([0])
+    assert losses.soft_label_weights(0 * sure, sure, y).item() == 1  # L_t is 0, and 1e-7 is added
+    assert losses.soft_label_weights(sure, sure, y).item() == 0
+
+
+@pytest.mark.parametrize("scale", [1.0, 30.0, 3000.0])
+def test_the_mean_loss_is_noise_plus_bias_plus_variance(scale):
+    zs, zt, _ = logits(7, 30, 5, scale=scale)
+    true = (zt[0] / scale).softmax(-1)
+    parts = metrics.decompose(zs, true)
+    assert torch.stack(parts).min() > -1e-12 * scale
+    mean_loss = -(true * zs.log_softmax(-1)).sum(-1).mean(0)
+    assert (sum(parts) - mean_loss).abs().max() < 3e-15 * scale  # a few units in the last place of the logits
+    slow = torch.stack([torch.stack(references.bias_variance(zs[:, i], true[i])) for i in range(30)], dim=1)
+    torch.testing.assert_close(torch.stack(parts), slow, rtol=1e-9, atol=1e-12 * scale)
+
+
+def test_the_correction_moves_what_a_finite_number_of_models_lacks():
+    g = torch.Generator().manual_seed(0)
+    zs = 0.3 * torch.randn(4, 20000, 3, generator=g, dtype=torch.float64)
+    true = torch.full((20000, 3), 1 / 3, dtype=torch.float64)
+    plain, corrected = (metrics.decompose(zs, true, corrected=way) for way in (False, True))
+    assert sum(plain).sub(sum(corrected)).abs().max() < 1e-14
+    many = bias_variance.variance_of(0.3 * torch.randn(100000, 3, generator=g, dtype=torch.float64)).item()
+    assert corrected.variance.mean().item() == pytest.approx(many, rel=0.02)  # 0.5 % of noise
+    assert plain.variance.mean().item() == pytest.approx(0.75 * many, rel=0.02)
+
+
+@pytest.mark.parametrize("temperature", [0.5, 1.0, 4.0])
+def test_both_gradients_are_those_of_the_losses(temperature):
+    zs, zt, y = logits(20, 10)
+    zs.requires_grad_()
+    hard = torch.nn.functional.cross_entropy(zs, y, reduction="sum")
+    soft = losses.soft_loss(zs, zt, temperature=temperature).sum()
+    (a,) = torch.autograd.grad(hard, zs, retain_graph=True)
+    (b,) = torch.autograd.grad(soft - hard, zs)
+    here = dict(temperature=temperature)
+    found = torch.stack(samples.label_coordinates(zs, zt, y, **here))
+    own = torch.stack([part.gather(1, y[:, None])[:, 0] for part in (a, b)])
+    torch.testing.assert_close(found, own, **EXACT)
+    found = torch.stack(samples.vector_norms(zs, zt, y, **here))
+    torch.testing.assert_close(found, torch.stack([a.norm(dim=1), b.norm(dim=1)]), **EXACT)
+
+
+def test_at_temperature_one_a_regularization_sample_has_a_small_weight():
+    zs, zt, y = logits(500, 10)
+    marked = samples.are_regularization(zs, zt, y, temperature=1.0, reading="label")
+    weights = losses.soft_label_weights(zs, zt, y)
+    far = (weights - (1 - math.exp(-1))).abs() > 1e-6  # the weights have 1e-7 in them
+    assert torch.equal(marked[far], weights[far] < 1 - math.exp(-1)) and 0.2 < marked.double().mean() < 0.8
+    b = samples.label_coordinates(zs, zt, y, temperature=1.0)[1]
+    torch.testing.assert_close(b, samples.label_coordinates(0 * zs, zt, y, temperature=1.0)[1], **EXACT)
+
+
+@pytest.mark.parametrize(
+    "call, rule",
+    [
+        (lambda z, y: losses.weighted_soft_label_loss(z, z, y, alpha=-1, temperature=1.0), "alpha must be at least 0, got -1"),
+        (lambda z, y: losses.soft_loss(z, z[:1], temperature=1.0), r"share one shape, got \(4, 3\) and \(1, 3\)"),
+        (lambda z, y: losses.soft_loss(z, z, temperature=0.0), "temperature must be > 0, got 0.0"),
+        (lambda z, y: losses.soft_label_weights(z, z[:1], y), r"share one shape \(…, c\), got \(4, 3\) and \(1, 3\)"),
+        (lambda z, y: losses.soft_label_weights(z, z, y[:1]), r"labels must have shape \(4,\), got \(1,\)"),
+        (lambda z, y: losses.soft_label_weights(z, z, y + 3), "labels must be integers in 0 … 2"),
+        (lambda z, y: metrics.decompose(z[:0], z[0]), r"must have shape \(M, …, c\) with M >= 1, got \(0, 3\)"),
+        (lambda z, y: metrics.decompose(z, z), r"probabilities must have shape \(3,\), got \(4, 3\)"),
+        (lambda z, y: metrics.decompose(z[:1], z[0], corrected=True), "needs at least 2 models, got 1"),
+        (lambda z, y: samples.vector_norms(z, z, y, temperature=0.0), "temperature must be > 0, got 0.0"),
+        (lambda z, y: samples.are_regularization(z, z, y, temperature=1.0, reading="all"), "one of label, norm; got 'all'"),
+    ],
+)
+def test_guards(call, rule):
+    with pytest.raises(ValueError, match=rule):
+        call(torch.zeros(4, 3), torch.zeros(4, dtype=torch.long))
