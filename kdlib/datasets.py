@@ -35,15 +35,21 @@ MD5 = {
         "mnist/t10k-labels-idx1-ubyte": "27ae3e4e09519cfbb04c329615203637",
     },
 }
-NAMES = ("digits", "mnist", "cifar10")
+# CIFAR-100's two files, by their bytes: the checksum that its page gives is that of the
+# archive alone (md5 03b5dce01913d631647c71ecec9e9cb8).
+CIFAR100 = {
+    "cifar-100-binary/train.bin": 50_000 * 3074,
+    "cifar-100-binary/test.bin": 10_000 * 3074,
+}
+NAMES = ("digits", "mnist", "cifar10", "cifar100")
 
 
 class Images(NamedTuple):
     """An image set with its official split.
 
     Images are uint8 of shape ``(n, channels, height, width)``, labels int64 of shape
-    ``(n,)`` in 0..9; ``checksum`` is the SHA-256 of the four tensors' types, shapes and
-    bytes, in hexadecimal.
+    ``(n,)`` from 0 on, without a gap; ``checksum`` is the SHA-256 of the four tensors'
+    types, shapes and bytes, in hexadecimal.
     """
 
     name: str
@@ -71,14 +77,13 @@ def resolve(dataset="auto", *, real="cifar10", root=None):
     """Name of the set that :func:`load` takes, without reading it.
 
     Args:
-        dataset: ``auto``, ``digits``, ``mnist`` or ``cifar10``; ``auto`` is ``real``
-            where all its files are on disk, and ``digits``, which need no download,
-            where they are not.
-        real: what ``auto`` looks for; one of ``digits``, ``mnist``, ``cifar10``.
+        dataset: ``auto`` or one of ``NAMES``; ``auto`` is ``real`` where all its files
+            are on disk, and ``digits``, which need no download, where they are not.
+        real: what ``auto`` looks for; one of ``NAMES``.
         root: the data folder; see :func:`data_folder`.
 
     Returns:
-        str: ``digits``, ``mnist`` or ``cifar10``
+        str: one of ``NAMES``
 
     Raises:
         ValueError: an unknown name.
@@ -92,14 +97,16 @@ def resolve(dataset="auto", *, real="cifar10", root=None):
     if real not in NAMES:
         raise ValueError(f"real must be one of {', '.join(NAMES)}; got {real!r}")
     name = real if dataset == "auto" else dataset
-    missing = [file for file in MD5.get(name, {}) if _on_disk(file, root) is None]
+    files = CIFAR100 if name == "cifar100" else MD5.get(name, {})
+    missing = [file for file in files if _on_disk(file, root) is None]
     if not missing:
         return name
     if dataset == "auto":
         return "digits"
+    fetched = "run `make data`" if name in MD5 else "unpack its binary version there"
     raise FileNotFoundError(
-        f"{name}: {len(missing)} of {len(MD5[name])} files missing in "
-        f"{data_folder(root)} (the first: {missing[0]}); run `make data`, or let "
+        f"{name}: {len(missing)} of {len(files)} files missing in "
+        f"{data_folder(root)} (the first: {missing[0]}); {fetched}, or let "
         "KDLIB_DATA name the folder that has them"
     )
 
@@ -132,13 +139,16 @@ def load(dataset="auto", *, real="cifar10", root=None):
 
     ``cifar10`` (50,000 + 10,000, 3 x 32 x 32) is read from the official binary version,
     ``mnist`` (60,000 + 10,000, 1 x 28 x 28) from the idx files, plain or gzipped.
+    ``cifar100`` (as CIFAR-10, with its 100 fine labels) is read from the official
+    binary version where a user has put it; its bytes are counted, not hashed, and
+    `make data` does not fetch it.
     ``digits`` (1 x 8 x 8) are scikit-learn's 1,797: their 17 grey levels v become
     ``round(255 v / 16)``, and every fifth image of each class, in the order of the
     file, is for testing (1,442 + 355): a fixed split, without a random number, whose
     parts have every class and run through the whole file.
 
     Args:
-        dataset: ``auto``, ``digits``, ``mnist`` or ``cifar10``; see :func:`resolve`.
+        dataset: ``auto`` or one of ``NAMES``; see :func:`resolve`.
         real: what ``auto`` takes where it is on disk.
         root: the data folder; see :func:`data_folder`.
 
@@ -156,7 +166,9 @@ def load(dataset="auto", *, real="cifar10", root=None):
     (UCI, 1998).
     """
     name = resolve(dataset, real=real, root=root)
-    parts = {"digits": _digits, "mnist": _mnist, "cifar10": _cifar10}[name](root)
+    readers = {"digits": _digits, "mnist": _mnist}
+    readers |= {"cifar10": _cifar10, "cifar100": _cifar100}
+    parts = readers[name](root)
     seen = hashlib.sha256()
     for part in parts:
         seen.update(f"{part.dtype.str}{part.shape}".encode())
@@ -212,6 +224,23 @@ def _cifar10(root):
         for part in (rows[:-1], rows[-1:])
     ]
     return [images[0], labels[0], images[1], labels[1]]
+
+
+def _cifar100(root):
+    """Rows of a coarse label, a fine label, and pixels as CIFAR-10's."""
+    parts = []
+    for file, size in CIFAR100.items():
+        path = data_folder(root) / file
+        data = np.fromfile(path, dtype=np.uint8)
+        if data.size != size or data.reshape(-1, 3074)[:, 1].max() > 99:
+            raise ValueError(
+                f"{path} is truncated or altered: {data.size:,} bytes, expected "
+                f"{size:,} with labels below 100"
+            )
+        rows = data.reshape(-1, 3074)
+        pixels = np.ascontiguousarray(rows[:, 2:]).reshape(-1, 3, 32, 32)
+        parts += [pixels, rows[:, 1].astype(np.int64)]
+    return parts
 
 
 def _mnist(root):
