@@ -8,7 +8,8 @@ import torch
 import references
 from kdlib import losses, metrics
 from kdlib.metrics import bias_variance
-from kdlib.papers.zhou import samples
+from kdlib.models import StackedMLP
+from kdlib.papers.zhou import gaussians, kinds, samples, variances
 
 EXACT = dict(rtol=1e-12, atol=1e-12)  # float64 sums of a few terms
 
@@ -117,3 +118,71 @@ def test_at_temperature_one_a_regularization_sample_has_a_small_weight():
 def test_guards(call, rule):
     with pytest.raises(ValueError, match=rule):
         call(torch.zeros(4, 3), torch.zeros(4, dtype=torch.long))
+
+
+# ---------------------------------------------------------------- stacks of students
+
+
+def test_each_kind_of_a_stack_has_its_own_loss():
+    zs, zt, y = logits(2, 6, 5, 4)
+    y = y[:, 0]
+    soft = {"soft": 2.0, "temperature": 4.0}
+    asked = [kinds.Kind(), kinds.Kind(smoothing=0.2), kinds.Kind(**soft), kinds.Kind(mode="weighted", **soft),
+             kinds.Kind(hard=0.0, mode="without", **soft), kinds.Kind(hard=0.1, mode="mean", **soft)]  # fmt: skip
+    found = kinds.loss(zs, zt, y, asked)
+    hard = [torch.nn.functional.cross_entropy(zs[:, k].mT, y, reduction="none", label_smoothing=s) for k, s in ((0, 0.0), (1, 0.2), (2, 0.0), (5, 0.0))]
+    taught = [losses.soft_loss(zs[:, k], zt[:, k], temperature=4.0) for k in range(6)]
+    marked = samples.are_regularization(zs[:, 4], zt[:, 4], y, temperature=4.0, reading="label")
+    weights = losses.soft_label_weights(zs[:, 5], zt[:, 5], y)
+    own = [hard[0], hard[1], hard[2] + 2 * taught[2],
+           losses.weighted_soft_label_loss(zs[:, 3], zt[:, 3], y, alpha=2.0, temperature=4.0),
+           2 * taught[4] * ~marked, 0.1 * hard[3] + 2 * weights.mean(1, keepdim=True) * taught[5]]  # fmt: skip
+    torch.testing.assert_close(found, torch.stack(own, dim=1), **EXACT)
+    assert 0 < marked.double().mean() < 1
+
+
+def test_masks_and_weights_part_the_samples():
+    weights, marked = torch.tensor([0.2, 0.8]), torch.tensor([True, False])
+    found = {mode: kinds.multipliers(mode, weights, marked).tolist() for mode in kinds.MODES}
+    ten = {mode: [round(10 * value) for value in values] for mode, values in found.items()}
+    assert ten == {"plain": [10, 10], "weighted": [2, 8], "mean": [5, 5], "without": [0, 10], "only": [10, 0],
+                   "on them": [2, 10], "on others": [10, 8]}  # fmt: skip
+    with pytest.raises(ValueError, match="mode must be one of plain, .*; got 'all'"):
+        kinds.multipliers("all", weights, marked)
+
+
+def test_a_stack_trains_each_network_as_if_it_were_alone():
+    g = torch.Generator().manual_seed(0)
+    x, y = torch.randn(2, 24, 3, generator=g), torch.randint(4, (2, 24), generator=g)
+    taught = torch.randn(2, 2, 24, 4, generator=g)
+    asked = [kinds.Kind(), kinds.Kind(soft=2.0, temperature=4.0, teacher=1, mode="weighted")]
+    way = {"epochs": 3, "batch_size": 8, "rate": 0.05, "kept": [3]}
+    together = StackedMLP([0, 1], kinds=2, inputs=3, width=5, classes=4)
+    assert list(kinds.train(together, x, y, taught, asked, seeds=[0, 1], **way)) == [3]
+    alone = StackedMLP([1], kinds=1, inputs=3, width=5, classes=4)
+    assert list(kinds.train(alone, x[1:], y[1:], taught[1:, 1:], [asked[1]._replace(teacher=0)], seeds=[1], **way)) == [3]
+    torch.testing.assert_close(together(x)[1, 1], alone(x[1:])[0, 0], rtol=1e-4, atol=1e-4)  # rounding through nine updates
+    with pytest.raises(ValueError, match="the loss must stay finite, got another one in epoch 1: rate is 1e"):
+        list(kinds.train(alone, x[1:], y[1:], taught[1:], asked[:1], seeds=[1], **way | {"rate": 1e30}))
+
+
+def test_true_probabilities_are_bayes_rule():
+    centres = torch.tensor([[1.0, 0.0], [-1.0, 2.0], [0.0, 0.0]])
+    x = torch.tensor([[0.3, 0.4], [-2.0, 1.0]])
+    density = torch.exp(-torch.cdist(x.double(), centres.double()).square() / 2)
+    torch.testing.assert_close(gaussians.true_probabilities(x, centres), density / density.sum(1, keepdim=True), **EXACT)
+
+
+def test_the_variance_of_the_gradient_is_that_of_every_examples():
+    g = torch.Generator().manual_seed(0)
+    network = StackedMLP([0], kinds=2, inputs=3, width=5, classes=4).double()
+    x, y = torch.randn(1, 7, 3, generator=g, dtype=torch.float64), torch.randint(4, (7,), generator=g)
+    taught = torch.rand(1, 7, 4, generator=g, dtype=torch.float64).softmax(-1)
+    found = variances.three(network, 1, x, y, taught[0], taught)
+    weights = [part for _, part in network.named_parameters()]
+    for name, target in {"label": torch.nn.functional.one_hot(y, 4).double(), "teacher": taught[0], "true": taught[0]}.items():
+        each = -(target * network(x)[0, 1].log_softmax(-1)).sum(-1)
+        assert found[f"objective_{name}"] == pytest.approx(each.var().item(), rel=1e-12)
+        rows = [torch.cat([part.flatten() for part in torch.autograd.grad(one, weights, retain_graph=True)]) for one in each]
+        spread = torch.stack(rows).var(0, correction=0).sum().item()
+        assert found[f"gradient_{name}"] == pytest.approx(spread, rel=1e-10)

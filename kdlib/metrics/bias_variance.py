@@ -90,7 +90,7 @@ def decompose(logits, probabilities, *, corrected=False):
     if corrected and M < 2:
         raise ValueError(f"a corrected variance needs at least 2 models, got {M}")
     y = probabilities.double()
-    noise = -torch.special.xlogy(y, y).sum(-1)
+    noise = torch.special.entr(y).sum(-1)
     crossed = -(y * log_mean).sum(-1)
     variance = variance_of(logits)
     lacking = variance / (M - 1) if corrected else torch.zeros_like(variance)
