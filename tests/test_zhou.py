@@ -4,12 +4,13 @@ import math
 
 import pytest
 import torch
+from scipy import stats
 
 import references
-from kdlib import losses, metrics
+from kdlib import datasets, losses, metrics
 from kdlib.metrics import bias_variance
 from kdlib.models import StackedMLP
-from kdlib.papers.zhou import gaussians, kinds, samples, variances
+from kdlib.papers.zhou import association, gaussians, images, kinds, samples, variances
 
 EXACT = dict(rtol=1e-12, atol=1e-12)  # float64 sums of a few terms
 
@@ -186,3 +187,65 @@ def test_the_variance_of_the_gradient_is_that_of_every_examples():
         rows = [torch.cat([part.flatten() for part in torch.autograd.grad(one, weights, retain_graph=True)]) for one in each]
         spread = torch.stack(rows).var(0, correction=0).sum().item()
         assert found[f"gradient_{name}"] == pytest.approx(spread, rel=1e-10)
+
+
+# ---------------------------------------------------------------- students on images
+
+
+def test_inputs_are_turned_pixels_of_one_norm():
+    digits = datasets.load("digits")
+    data = images.task(digits, components=20)
+    assert data["train_x"].shape == (1442, 20) and data["test_x"].shape == (355, 20)
+    torch.testing.assert_close(data["test_x"].square().mean(1), torch.ones(355), rtol=1e-5, atol=0)
+    rows = digits.train_images.flatten(1).double() / 255
+    turn = torch.linalg.svd(rows - rows.mean(0), full_matrices=False).Vh[:20].T
+    turned = torch.nn.functional.normalize((rows - rows.mean(0)) @ turn) * 20**0.5
+    torch.testing.assert_close(data["train_x"].abs().double(), turned.abs(), rtol=0, atol=1e-3)  # components have any sign
+
+
+def test_each_kind_is_measured_with_its_own_teacher_and_temperature():
+    zs, zt, y = logits(2, 40, 5)
+    asked = [kinds.Kind(temperature=1.0), kinds.Kind(temperature=4.0)]
+    found, marks = images.measured(zs, zt, y[0], asked)
+    for k, kind in enumerate(asked):
+        own = [zs[k], zt[k], y[0]]
+        assert torch.equal(marks[k], samples.are_regularization(*own, temperature=kind.temperature, reading="label"))
+        weights = losses.soft_label_weights(*own)
+        assert found["weight_on"][k].item() == pytest.approx(weights[marks[k]].mean().item())
+        assert found["weight_off"][k].item() == pytest.approx(weights[~marks[k]].mean().item())
+    assert found["broken"].tolist() == [0, 0] and found["outside"].tolist() == [0, 0]
+    assert found["by_label"].tolist() == marks.double().mean(1).tolist()
+    swapped, _ = images.measured(zs, zs, y[0], asked[:1] * 2)
+    assert swapped["by_label"].tolist() == [0, 0]  # a student like its teacher has |b| = |a| at temperature 1
+
+
+def test_students_are_followed_through_training():
+    digits = datasets.load("digits")
+    data = images.task(digits, components=16)
+    soft = {"soft": 2.25, "temperature": 4.0, "teacher": 1}
+    way = dict(n=60, n_teacher=300, n_test=100, width=16, teacher_width=16, teacher_epochs=20, smoothing=0.1, epochs=4, batch_size=20, rate=0.05,
+               device="cpu", data=data)  # fmt: skip
+    row = images.students(0, kinds=[{}, soft, soft | {"teacher": 11}, {"teacher": 11}], shown=1, **way)
+    assert row["teachers"].shape == (12,) and row["teachers"][5] > row["teachers"][0]  # 1, 2, 4, 8, 16, 20 passes
+    assert row["test"].shape == (4, 3) and row["a"].shape == (3, 60) and row["corner"].shape == (12, 6)
+    signed = row["b"][-1].abs() > row["a"][-1].abs()
+    assert row["by_label"][1, -1].item() == pytest.approx(signed.double().mean().item())
+    place, label = row["corner"][:, 0].long(), row["corner"][:, 1]
+    assert torch.equal(digits.train_labels[place].double(), label)
+    assert not torch.equal(row["test"][1], row["test"][2])
+    assert torch.equal(row["test"][0], row["test"][3])  # without soft labels only the comparison has a teacher
+    assert not torch.equal(row["by_label"][0], row["by_label"][3])
+
+
+def test_the_rank_correlation_is_the_textbooks_and_its_interval_knows_settings():
+    g = torch.Generator().manual_seed(0)
+    x, y = torch.randint(9, (2, 4, 30), generator=g)
+    found = association.rank_correlation(x, y)
+    assert found.tolist() == pytest.approx([stats.spearmanr(a, b).statistic for a, b in zip(x, y)], rel=1e-12)
+    settings = torch.randn(1, 6, generator=g)
+    alike = settings + 1e-3 * torch.randn(50, 6, generator=g)  # seeds that say the same, of six settings
+    other = torch.randn(1, 6, generator=g) + 0 * alike
+    band = association.over_settings_and_seeds(alike, other, generator=g)
+    assert band.low < band.value < band.high and band.high - band.low > 0.8  # the seeds alone have no spread
+    with pytest.raises(ValueError, match=r"share one shape \(seeds, settings >= 2\), got \(4, 1\)"):
+        association.rank_correlation(x[:, :1], y[:, :1])
