@@ -36,7 +36,13 @@ MD5 = {
         "mnist/t10k-labels-idx1-ubyte": "27ae3e4e09519cfbb04c329615203637",
     },
 }
-NAMES = ("digits", "mnist", "cifar10")
+# CIFAR-100's two files, by their bytes: the checksum that its page gives is that of the
+# archive alone (md5 03b5dce01913d631647c71ecec9e9cb8).
+CIFAR100 = {
+    "cifar-100-binary/train.bin": 50_000 * 3074,
+    "cifar-100-binary/test.bin": 10_000 * 3074,
+}
+NAMES = ("digits", "mnist", "cifar10", "cifar100")
 
 
 # Of each set: images to train and to test, and their shape.
@@ -44,6 +50,7 @@ SIZES = {
     "digits": (1442, 355, (1, 8, 8)),
     "mnist": (60_000, 10_000, (1, 28, 28)),
     "cifar10": (50_000, 10_000, (3, 32, 32)),
+    "cifar100": (50_000, 10_000, (3, 32, 32)),
 }
 # SHA-256 of the bytes of the digits' four tensors, which no download checks.
 DIGITS = "3baeb8053ef4be8b3373d48b5836a8071b23b35e392d6068b06c37e50f02811d"
@@ -54,12 +61,10 @@ class Images:
 
     ``train_images`` and ``test_images`` are uint8 of shape
     ``(n, channels, height, width)``, ``train_labels`` and ``test_labels`` int64 of
-    shape ``(n,)`` in 0..9.
+    shape ``(n,)`` from 0 on, without a gap.
 
     Attributes:
-        name: ``digits``, ``mnist`` or ``cifar10``.
-        checksum: SHA-256 of the official checksums of its files, in hexadecimal; every
-            file is held against its own when it is read.
+        name: one of ``NAMES``.
         train_size: number of images to train.
         test_size: number of images to test.
         shape: ``(channels, height, width)``.
@@ -67,16 +72,34 @@ class Images:
 
     def __init__(self, name, root=None):
         self.name = name
-        official = json.dumps(MD5.get(name, DIGITS), sort_keys=True)
-        self.checksum = hashlib.sha256(official.encode()).hexdigest()
         self.train_size, self.test_size, self.shape = SIZES[name]
         self._root = root
 
     @functools.cached_property
+    def checksum(self):
+        """SHA-256 of the official checksums of the files, in hexadecimal.
+
+        Every file is held against its own when it is read. CIFAR-100's files have none:
+        there it is that of the labels and pixels.
+        """
+        if self.name == "cifar100":
+            parts = [part.numpy().tobytes() for part in self._tensors]
+            return hashlib.sha256(b"".join(parts)).hexdigest()
+        official = json.dumps(MD5.get(self.name, DIGITS), sort_keys=True)
+        return hashlib.sha256(official.encode()).hexdigest()
+
+    @property
+    def is_on_disk(self):
+        """Whether its pixels can be read."""
+        files = MD5.get(self.name, {})
+        return all(_on_disk(file, self._root) is not None for file in files)
+
+    @functools.cached_property
     def _tensors(self):
         """The four tensors, their bytes checked."""
-        read = {"digits": _digits, "mnist": _mnist, "cifar10": _cifar10}[self.name]
-        return [torch.from_numpy(part) for part in read(self._root)]
+        readers = {"digits": _digits, "mnist": _mnist}
+        readers |= {"cifar10": _cifar10, "cifar100": _cifar100}
+        return [torch.from_numpy(part) for part in readers[self.name](self._root)]
 
     @property
     def train_images(self):
@@ -116,15 +139,14 @@ def resolve(dataset="auto", *, real="cifar10", root=None):
     """Name of the set that :func:`load` takes, without reading it.
 
     Args:
-        dataset: ``auto``, ``digits``, ``mnist`` or ``cifar10``; ``auto`` is ``real``
-            where all its files are on disk, or the run is of a profile whose rows of
-            this set are recorded with the book; else ``digits``, which need no
-            download.
-        real: what ``auto`` looks for; one of ``digits``, ``mnist``, ``cifar10``.
+        dataset: ``auto`` or one of ``NAMES``; ``auto`` is ``real`` where all its files
+            are on disk, or the run is of a profile whose rows of this set are recorded
+            with the book; else ``digits``, which need no download.
+        real: what ``auto`` looks for; one of ``NAMES``.
         root: the data folder; see :func:`data_folder`.
 
     Returns:
-        str: ``digits``, ``mnist`` or ``cifar10``
+        str: one of ``NAMES``
 
     Raises:
         ValueError: an unknown name.
@@ -138,14 +160,16 @@ def resolve(dataset="auto", *, real="cifar10", root=None):
     if real not in NAMES:
         raise ValueError(f"real must be one of {', '.join(NAMES)}; got {real!r}")
     name = real if dataset == "auto" else dataset
-    missing = [file for file in MD5.get(name, {}) if _on_disk(file, root) is None]
+    files = CIFAR100 if name == "cifar100" else MD5.get(name, {})
+    missing = [file for file in files if _on_disk(file, root) is None]
     if not missing:
         return name
     if dataset == "auto":
         return name if name in places.recorded_sets() else "digits"
+    fetched = "run `make data`" if name in MD5 else "unpack its binary version there"
     raise FileNotFoundError(
-        f"{name}: {len(missing)} of {len(MD5[name])} files missing in "
-        f"{data_folder(root)} (the first: {missing[0]}); run `make data`, or let "
+        f"{name}: {len(missing)} of {len(files)} files missing in "
+        f"{data_folder(root)} (the first: {missing[0]}); {fetched}, or let "
         "KDLIB_DATA name the folder that has them"
     )
 
@@ -178,13 +202,16 @@ def load(dataset="auto", *, real="cifar10", root=None):
 
     ``cifar10`` (50,000 + 10,000, 3 x 32 x 32) is read from the official binary version,
     ``mnist`` (60,000 + 10,000, 1 x 28 x 28) from the idx files, plain or gzipped.
+    ``cifar100`` (as CIFAR-10, with its 100 fine labels) is read from the official
+    binary version where a user has put it; its bytes are counted, not hashed, and
+    `make data` does not fetch it.
     ``digits`` (1 x 8 x 8) are scikit-learn's 1,797: their 17 grey levels v become
     ``round(255 v / 16)``, and every fifth image of each class, in the order of the
     file, is for testing (1,442 + 355): a fixed split, without a random number, whose
     parts have every class and run through the whole file.
 
     Args:
-        dataset: ``auto``, ``digits``, ``mnist`` or ``cifar10``; see :func:`resolve`.
+        dataset: ``auto`` or one of ``NAMES``; see :func:`resolve`.
         real: what ``auto`` takes where it is on disk.
         root: the data folder; see :func:`data_folder`.
 
@@ -278,6 +305,23 @@ def _cifar10(root):
         for part in (rows[:-1], rows[-1:])
     ]
     return [images[0], labels[0], images[1], labels[1]]
+
+
+def _cifar100(root):
+    """Rows of a coarse label, a fine label, and pixels as CIFAR-10's."""
+    parts = []
+    for file, size in CIFAR100.items():
+        path = data_folder(root) / file
+        data = np.fromfile(path, dtype=np.uint8)
+        if data.size != size or data.reshape(-1, 3074)[:, 1].max() > 99:
+            raise ValueError(
+                f"{path} is truncated or altered: {data.size:,} bytes, expected "
+                f"{size:,} with labels below 100"
+            )
+        rows = data.reshape(-1, 3074)
+        pixels = np.ascontiguousarray(rows[:, 2:]).reshape(-1, 3, 32, 32)
+        parts += [pixels, rows[:, 1].astype(np.int64)]
+    return parts
 
 
 def _mnist(root):

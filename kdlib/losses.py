@@ -78,6 +78,132 @@ def distillation_loss(
     return soft_ratio * soft + (1 - soft_ratio) * hard
 
 
+def weighted_soft_label_loss(
+    student_logits, teacher_logits, labels, *, alpha, temperature
+):
+    r"""Label loss and soft loss, the soft one weighted sample by sample.
+
+    .. math::
+        \ell = L_s + \alpha\, w\, L_{kd}, \qquad
+        L_{kd} = -\tau^2 \sum_k p^t_k(\tau) \ln p^s_k(\tau), \qquad
+        w = 1 - e^{-L_s / L_t}
+
+    :math:`L_s` and :math:`L_t` are the cross-entropies of the student and of the
+    teacher on the label, at temperature 1. The weight is that of
+    :func:`soft_label_weights`, and no gradient flows through it. The soft loss has the
+    factor :math:`\tau^2`, which :func:`distillation_loss` has not, and is a
+    cross-entropy; a Kullback-Leibler divergence gives the student the same gradient.
+
+    Args:
+        student_logits: floating-point tensor ``(…, c)``.
+        teacher_logits: tensor of the same shape.
+        labels: integers in 0 … c − 1, ``(…,)``.
+        alpha: α ≥ 0, weight of the soft loss.
+        temperature: τ > 0, of the soft loss alone.
+
+    Returns:
+        One loss per example in nats, ``(…,)``.
+
+    Raises:
+        ValueError: shapes do not fit; a label, α or the temperature is out of range.
+
+    Example:
+        >>> from kdlib import losses
+        >>> student, teacher = torch.tensor([[[1.0, 0.0]], [[3.0, 0.0]]])
+        >>> label = torch.tensor([0])
+        >>> losses.weighted_soft_label_loss(
+        ...     student, teacher, label, alpha=1.0, temperature=1.0
+        ... )
+        tensor([0.6734])
+
+    Source: Zhou et al. 2021, Section 4.
+    """
+    if not alpha >= 0:
+        raise ValueError(f"alpha must be at least 0, got {alpha}")
+    weights = soft_label_weights(student_logits, teacher_logits, labels)
+    soft = soft_loss(student_logits, teacher_logits, temperature=temperature)
+    return _label_loss(student_logits, labels) + alpha * weights * soft
+
+
+def soft_loss(student_logits, teacher_logits, *, temperature):
+    r"""Cross-entropy of a student against a softened teacher, times :math:`\tau^2`.
+
+    .. math:: L_{kd} = -\tau^2 \sum_k p^t_k(\tau) \ln p^s_k(\tau)
+
+    Args:
+        student_logits: floating-point tensor ``(…, c)``.
+        teacher_logits: tensor of the same shape.
+        temperature: τ > 0.
+
+    Returns:
+        One loss per example in nats, ``(…,)``.
+
+    Raises:
+        ValueError: the shapes differ, or the temperature is not above 0.
+
+    Example:
+        >>> logits = torch.zeros(1, 2)
+        >>> soft_loss(logits, logits, temperature=2.0)
+        tensor([2.7726])
+
+    Source: Hinton, Vinyals & Dean 2015, Section 2; Zhou et al. 2021, Section 3.
+    """
+    if student_logits.shape != teacher_logits.shape:
+        raise ValueError(
+            "student_logits and teacher_logits must share one shape, got "
+            f"{tuple(student_logits.shape)} and {tuple(teacher_logits.shape)}"
+        )
+    if not temperature > 0:
+        raise ValueError(f"temperature must be > 0, got {temperature}")
+    targets = torch.softmax(teacher_logits / temperature, dim=-1)
+    answers = torch.log_softmax(student_logits / temperature, dim=-1)
+    return -(temperature**2) * (targets * answers).sum(-1)
+
+
+def soft_label_weights(student_logits, teacher_logits, labels):
+    r"""Weights of the soft loss: near 0 where the student is ahead of the teacher.
+
+    .. math:: w = 1 - e^{-L_s / (L_t + 10^{-7})}
+
+    Where the teacher is so sure of the label that :math:`L_t` rounds to 0, the ratio
+    has no value; the official code adds :math:`10^{-7}` for that. The weight is then 1
+    unless the student is as sure.
+
+    Args:
+        student_logits: floating-point tensor ``(…, c)``.
+        teacher_logits: tensor of the same shape.
+        labels: integers in 0 … c − 1, ``(…,)``.
+
+    Returns:
+        ``(…,)`` in [0, 1], without a gradient.
+
+    Raises:
+        ValueError: shapes do not fit, or a label is no class.
+
+    Example:
+        >>> logits = torch.tensor([[2.0, 0.0]])
+        >>> weights = soft_label_weights(logits, logits, torch.tensor([0]))
+        >>> round(weights.item(), 4)  # 1 - 1/e
+        0.6321
+
+    Source: Zhou et al. 2021, Section 4; the constant is that of their code.
+    """
+    if student_logits.shape != teacher_logits.shape or student_logits.ndim < 2:
+        raise ValueError(
+            "student_logits and teacher_logits must share one shape (…, c), got "
+            f"{tuple(student_logits.shape)} and {tuple(teacher_logits.shape)}"
+        )
+    if labels.shape != student_logits.shape[:-1]:
+        raise ValueError(
+            f"labels must have shape {tuple(student_logits.shape[:-1])}, got "
+            f"{tuple(labels.shape)}"
+        )
+    _check_classes(labels, student_logits.shape[-1])
+    student = _label_loss(student_logits.detach(), labels)
+    teacher = _label_loss(teacher_logits.detach(), labels)
+    return -torch.expm1(-student / (teacher + 1e-7))
+
+
 def _check(student_logits, teacher_logits, labels, soft_ratio, temperature):
     """Raise ValueError where shapes do not fit or a number is out of range."""
     alike = student_logits.shape == teacher_logits.shape
@@ -111,3 +237,9 @@ def _check_classes(labels, c):
             f"labels must be integers in 0 … {c - 1}, got {labels.dtype} from "
             f"{labels.min().item()} to {labels.max().item()}"
         )
+
+
+def _label_loss(logits, labels):
+    """Cross-entropy on the labels at temperature 1, ``(…,)``."""
+    logs = torch.log_softmax(logits, dim=-1)
+    return -logs.gather(-1, labels[..., None])[..., 0]

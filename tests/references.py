@@ -396,3 +396,30 @@ def refine_in_small_steps(gram, given, loss, epochs, time, steps):
         outputs.append(f)
         weights.append(weight)
     return torch.stack(outputs), torch.tensor(weights, dtype=given.dtype)
+
+
+# ---- Zhou et al.
+
+
+def weighted_soft_label_loss(student, teacher, labels, *, alpha, temperature):
+    """Label loss and weighted soft loss, an example and a class at a time."""
+    found = []
+    for zs, zt, y in zip(student.tolist(), teacher.tolist(), labels.tolist()):
+        log_s = [z - math.log(math.fsum(math.exp(w) for w in zs)) for z in zs]
+        log_t = [z - math.log(math.fsum(math.exp(w) for w in zt)) for z in zt]
+        weight = 1 - math.exp(-log_s[y] / (log_t[y] - 1e-7))
+        total = math.fsum(math.exp(w / temperature) for w in zs)
+        whole = math.fsum(math.exp(w / temperature) for w in zt)
+        soft = -math.fsum(
+            math.exp(t / temperature) / whole * math.log(math.exp(s / temperature) / total) for s, t in zip(zs, zt)
+        )
+        found.append(-log_s[y] + alpha * weight * temperature**2 * soft)
+    return torch.tensor(found, dtype=torch.float64)
+
+
+def bias_variance(logits, true):
+    """Noise, bias and variance at one point by their definitions; ``logits`` of the models, ``(M, c)``."""
+    logs = torch.log_softmax(logits, dim=1)
+    mean = torch.log_softmax(logs.mean(0), dim=0)
+    variance = sum((mean.exp() * (mean - one)).sum() for one in logs) / len(logs)
+    return -(true * true.log()).sum(), (true * (true.log() - mean)).sum(), variance

@@ -50,6 +50,27 @@ def test_cifar10_rows_become_label_and_colour_planes(folder):
     assert got.test_labels[0] == (folder / "cifar-10-batches-bin/test_batch.bin").read_bytes()[0]
 
 
+def test_cifar100_rows_have_a_coarse_label_before_the_fine_one(folder, monkeypatch):
+    random = np.random.default_rng(1)
+    (folder / "cifar-100-binary").mkdir()
+    for file, n in {"cifar-100-binary/train.bin": 30, "cifar-100-binary/test.bin": 10}.items():
+        rows = random.integers(0, 256, (n, 3074), dtype=np.uint8)
+        rows[:, :2] %= np.uint8([20, 100])
+        (folder / file).write_bytes(rows.tobytes())
+        monkeypatch.setitem(datasets.CIFAR100, file, n * 3074)
+    got = datasets.load("cifar100")
+    second = (folder / "cifar-100-binary/train.bin").read_bytes()[3074 : 2 * 3074]
+    assert got.train_labels[1] == second[1] and got.train_images[1, 1, 2, 3] == second[2 + 1024 + 2 * 32 + 3]
+    assert got.train_images.shape == (30, 3, 32, 32) and len(got.test_labels) == 10
+    path = folder / "cifar-100-binary/test.bin"
+    path.write_bytes(path.read_bytes()[:-1])
+    with pytest.raises(ValueError, match="test.bin is truncated or altered: 30,739 bytes, expected 30,740"):
+        datasets.tensors(datasets.load("cifar100"))
+    path.unlink()
+    with pytest.raises(FileNotFoundError, match="cifar100: 1 of 2 files missing .*unpack its binary version there"):
+        datasets.load("cifar100")
+
+
 @pytest.mark.parametrize("packed", [False, True])
 def test_mnist_plain_and_gzipped_are_one_set(folder, packed):
     images = (folder / "mnist/train-images-idx3-ubyte").read_bytes()
@@ -96,7 +117,7 @@ def test_auto_takes_the_real_set_only_when_it_is_whole(folder):
 
 @pytest.mark.parametrize("bad", [{"dataset": "cifar"}, {"real": "auto"}])
 def test_an_unknown_name_is_answered_with_the_known_ones(bad):
-    with pytest.raises(ValueError, match="must be one of .*digits, mnist, cifar10; got '(cifar|auto)'"):
+    with pytest.raises(ValueError, match="must be one of .*digits, mnist, cifar10, cifar100; got '(cifar|auto)'"):
         datasets.load(**bad)
 
 
@@ -123,6 +144,7 @@ def test_every_fifth_image_of_each_digit_is_for_testing():
 
 def test_the_checksum_follows_the_shape_of_the_same_bytes(folder, monkeypatch):
     before = datasets.load("mnist")
+    checksum = before.checksum
     datasets.tensors(before)
     file = "mnist/t10k-images-idx3-ubyte"
     data = idx(before.test_images.numpy().reshape(10, 14, 56))
@@ -130,7 +152,7 @@ def test_the_checksum_follows_the_shape_of_the_same_bytes(folder, monkeypatch):
     monkeypatch.setitem(datasets.MD5["mnist"], file, hashlib.md5(data).hexdigest())
     after = datasets.load("mnist")
     assert after.test_images.flatten().tolist() == before.test_images.flatten().tolist()
-    assert after.checksum != before.checksum
+    assert after.checksum != checksum
 
 
 def test_the_checksum_follows_every_byte(folder, monkeypatch):

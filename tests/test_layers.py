@@ -36,6 +36,7 @@ MAY_IMPORT = {
     "kdlib.papers.mandal": SCIENCE,
     "kdlib.papers.dong": SCIENCE,
     "kdlib.papers.jeong_chung": SCIENCE,
+    "kdlib.papers.zhou": SCIENCE,
     "companion": "",
     "companion.prose": "",
     "companion.markup": "",

@@ -125,7 +125,8 @@ def descend(features, targets, *, weight_decay, look, tolerance=1e-4):
         if step % LOOK == 0:
             look(ahead.permute(2, 0, 1))
             left = (slope / bound.sqrt()).norm(dim=(1, 2))
-            enough = tolerance * left if step == 0 else enough
+            if step == 0:
+                enough = tolerance * left
             if (left <= enough).all():
                 break
         moved = ahead - slope / bound
