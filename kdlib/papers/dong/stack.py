@@ -69,7 +69,15 @@ class StackedMLP(nn.Module):
 
     @torch.no_grad()
     def ask(self, x, kinds=slice(None)):
-        """Logits of many points, without a graph; see :meth:`forward`."""
+        """Logits of many points, without a graph; see :meth:`forward`.
+
+        Args:
+            x: inputs of each seed, ``(S, t, d)``.
+            kinds: which of the K, all by default.
+
+        Returns:
+            ``(S, K, t, c)``.
+        """
         parts = [self(some, kinds) for some in x.split(AT_ONCE, dim=1)]
         return torch.cat(parts, dim=2)
 

@@ -176,9 +176,7 @@ def best_on_test(seeds, kind, rate, weight_decay, rounds, n_train, device, data)
             best[better] = reached[better]
             chosen[:, better] = weights[:, better]
 
-        probe.descend(
-            features, targets, weight_decay=weight_decay, look=keep_better
-        )
+        probe.descend(features, targets, weight_decay=weight_decay, look=keep_better)
         by_round.append(best)
         targets = probe.outputs(features, chosen)
     return [{"accuracies": row} for row in torch.stack(by_round, dim=1).tolist()]
