@@ -12,6 +12,7 @@ from kdlib.papers.jeong_chung import (
     blocks,
     features,
     levels,
+    newton,
     partial,
     probe,
     ridge,
@@ -90,6 +91,20 @@ def test_the_minimum_does_not_depend_on_the_start():
     slow = probe.descend(x, targets, weight_decay=0.01, look=seen.append, tolerance=1e-10)
     torch.testing.assert_close(slow, ends[0], rtol=0, atol=1e-8)
     assert len(seen) > 2 and torch.equal(seen[-1], slow) and not seen[0].any()
+
+
+def test_functions_side_by_side_go_their_own_ways_even_where_they_bend_down():
+    scale = torch.tensor([[1.0], [40.0]], dtype=torch.float64)
+
+    def waves(x):  # least at 0 next to starts within (-pi, pi); they bend down beyond pi / 2
+        return (scale * (1 - x.cos())).sum(dim=1), scale * x.sin()
+
+    start = torch.tensor([[2.5, -0.3], [1.0, 2.9]], dtype=torch.float64)
+    ends = newton.minimise(waves, start, lambda slope: slope.abs().amax(dim=1) < 1e-9)
+    torch.testing.assert_close(ends.cos(), torch.ones_like(ends), rtol=0, atol=1e-12)
+    scale = scale[1:]
+    alone = newton.minimise(waves, start[1:], lambda slope: slope.abs().amax(dim=1) < 1e-9)
+    assert torch.equal(alone, ends[1:])
 
 
 def test_trained_rounds_of_few_samples_flip_near_the_condition():

@@ -14,11 +14,13 @@ def minimise(objective, start, is_done):
 
     The step :math:`-H \nabla f` has H from the last
     steps and changes of the slope (L-BFGS).
-    A step that does not lower its function enough is halved. A function that is done, or
-    that no step lowers, stays where it is, so that each goes its way as if it were alone.
+    A step that does not lower its function enough is halved. A function that is done,
+    or that no step lowers, stays where it is, so that each goes its way as if it were
+    alone.
 
     Args:
-        objective: takes points ``(b, …)``; returns values ``(b,)`` and slopes ``(b, …)``.
+        objective: takes points ``(b, …)``; returns values ``(b,)`` and slopes
+            ``(b, …)``.
         start: ``(b, …)``. The closer the curvature there is to the identity, the fewer
             steps are needed.
         is_done: takes slopes ``(b, …)``; returns booleans ``(b,)``.
@@ -29,7 +31,10 @@ def minimise(objective, start, is_done):
     Example:
         >>> def square(x):
         ...     return (x - 3).square().sum(dim=1) / 2, x - 3
-        >>> minimise(square, torch.zeros(1, 2), lambda slope: slope.abs().amax(1) < 1e-6)
+        >>>
+        >>> def is_flat(slope):
+        ...     return slope.abs().amax(dim=1) < 1e-6
+        >>> minimise(square, torch.zeros(1, 2), is_flat)
         tensor([[3., 3.]])
 
     Source: Nocedal & Wright 2006, Algorithms 3.1 and 7.4.
@@ -65,11 +70,8 @@ def minimise(objective, start, is_done):
 
 
 def _pair(moved, change):
-    """A step, the change of the slope, the inverse of their product, and the scale.
-
-    Where the slope does not grow along the step, the first is 0, and the pair is not
-    used.
-    """
+    """A step, the change of the slope, one over their product, and the scale of it."""
+    # where the slope does not grow along the step the pair is not used
     product = _dot(moved, change)
     is_used = product > 1e-10 * _dot(change, change)
     inverse = torch.where(is_used, 1 / product, 0)

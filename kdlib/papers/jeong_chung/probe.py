@@ -120,12 +120,13 @@ def descend(features, targets, *, weight_decay, look, tolerance=1e-4):
     W = x.new_zeros(*y.shape[:2], len(x))
     ahead = W
     age = W.new_ones(len(W), 1, 1)
+    enough = None
     for step in range(STEPS):
         slope = _value_and_slope(x, y, ahead, weight_decay, "cross-entropy")[1]
         if step % LOOK == 0:
             look(ahead.permute(2, 0, 1))
             left = (slope / bound.sqrt()).norm(dim=(1, 2))
-            if step == 0:
+            if enough is None:
                 enough = tolerance * left
             if (left <= enough).all():
                 break
