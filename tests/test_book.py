@@ -31,7 +31,7 @@ FLAGS = ["--no-sandbox", "--disable-gpu", "--disable-background-networking", "--
 @pytest.fixture(scope="module")
 def site():
     environment = {key: value for key, value in os.environ.items() if key not in ("MAKEFLAGS", "MAKELEVEL", "MFLAGS")}
-    command = ["make", "book", "PROFILE=smoke", f"PYTHON={sys.executable}"]
+    command = ["make", "book", "PROFILE=smoke", "FRESH=1", f"PYTHON={sys.executable}"]
     done = subprocess.run(command, cwd=ROOT, env=environment, capture_output=True, text=True, timeout=1200)
     assert done.returncode == 0, done.stdout + done.stderr
     return ROOT / "_build" / "smoke" / "html"

@@ -3,8 +3,12 @@
 import gzip
 import json
 import math
+import os
 import random
 import re
+import subprocess
+import sys
+import time
 from pathlib import Path
 
 import numpy
@@ -17,6 +21,7 @@ from companion.engine import adopted as engine_adopted
 from companion.engine import cluster, recorded, rowprocess, rows
 from companion.engine.asked import Task
 from companion.press import adoption, agreement, cells, chapters, draws, recording
+from processes import until
 
 
 @pytest.fixture(scope="module", autouse=True)
@@ -356,3 +361,40 @@ def test_a_formula_that_changed_for_one_setting_of_five_is_found_as_often_as_thr
     assert abs(found - 3 / 5) < 0.04  # four standard errors
     seed = next(seed for seed in range(99) if "not adopted" in adopted(recorded_powers, monkeypatch, off_once, seed)[0])
     assert seed < 10
+
+
+def where(seed):
+    time.sleep(0.3)
+    return {"process": os.environ["WORKER"], "square": seed**2}
+
+
+def test_rows_of_two_machines_are_recorded_where_the_build_is(book, monkeypatch):
+    """The commands of the page: a scheduler and two workers, started by ``dask``."""
+    file = book / "scheduler.json"
+    folder = str(Path(sys.executable).parent)
+    started = []
+
+    def dask(*words, **variables):
+        environment = rowprocess.environment() | variables
+        command = [f"{folder}/python", "-m", "dask", *words, "--scheduler-file", str(file)]
+        started.append(subprocess.Popen(command, env=environment, cwd=book, stderr=subprocess.DEVNULL))
+
+    try:
+        dask("scheduler", "--host", "127.0.0.1", "--port", "0", "--no-dashboard")
+        for name in ("first", "second"):
+            dask("worker", "--nthreads", "1", "--no-dashboard", WORKER=name)
+        until(file.exists, "the scheduler")
+        cluster.close()
+        monkeypatch.setenv("DASK_SCHEDULER_ADDRESS", json.loads(file.read_text())["address"])
+        rows_there = sweeps.run_sweep(where, [{}], store=sweeps.store("toy"), seeds=12)
+        assert set(rows_there["process"]) == {"first", "second"}
+        assert recording.record("laptop", book / "built")["toy"]["rows"] == 12
+        cluster.close()
+        monkeypatch.delenv("DASK_SCHEDULER_ADDRESS")
+        elsewhere(book, monkeypatch)
+        assert sweeps.run_sweep(where, [{}], store=sweeps.store("toy"), seeds=12)["process"].tolist() == rows_there["process"].tolist()
+    finally:
+        cluster.close()
+        for process in started:
+            process.kill()
+            process.wait()
