@@ -104,13 +104,20 @@ def _run_alone(chapter, out, values, arguments):
 
 
 def list_chapters(arguments):
-    """``kdlib list``: every chapter with its parameters, defaults and meanings.
+    """``kdlib list``: every chapter with its recorded rows, and its parameters with
+    defaults and meanings.
 
     Args:
         arguments: the words of the command line.
     """
+    from companion.press import recording
+
     for name in chapters.names():
+        counts = recording.rows_of(name)
+        told = [f"{count:,} rows of {profile}" for profile, count in counts.items()]
         show(name)
+        if told:
+            show(f"  # recorded: {', '.join(told)}")
         for parameter in chapters.parameters(name).values():
             default = parameter.default
             if isinstance(default, list):

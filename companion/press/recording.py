@@ -29,6 +29,23 @@ def indices():
     return found
 
 
+def rows_of(chapter):
+    """How many rows of a chapter are recorded.
+
+    Args:
+        chapter: its full name.
+
+    Returns:
+        Dict from profile to a number, of the profiles that have any.
+    """
+    counts = {}
+    for profile, index in indices().items():
+        for store in index.values():
+            if chapter in store["chapters"]:
+                counts[profile] = counts.get(profile, 0) + store["rows"]
+    return counts
+
+
 def record(profile, built):
     """Writes the recorded rows of a profile.
 
@@ -139,6 +156,7 @@ class _Store:
             "rows": len(self.rows),
             "seconds": round(seconds, 1),
             "sets": sorted({source["name"] for source in sources}),
+            "chapters": sorted({sweep["chapter"] for sweep in self.sweeps.values()}),
         }
 
 
