@@ -221,7 +221,8 @@ def test_a_row_that_others_need_is_computed_for_them_alone_and_not_recorded(book
 
 
 def noisy(seed, shift):
-    return {"accuracy": torch.randn((), generator=torch.Generator().manual_seed(seed)) + shift}
+    accuracy = torch.randn((), generator=torch.Generator().manual_seed(seed)) + shift
+    return {"accuracy": accuracy, "never": math.nan, "some": torch.tensor([math.inf, 1.0])}
 
 
 @pytest.mark.parametrize("trained", [False, True])
@@ -232,7 +233,7 @@ def test_a_planted_number_is_found_when_its_row_is_computed_again(book, monkeypa
     ask()
     original = rows.decode
     for planted, agrees in ((0.0, True), (1e-3 if trained else 1e-7, trained), (30.0, False)):
-        monkeypatch.setattr(rows, "decode", lambda folder, values: {name: value + planted for name, value in original(folder, values).items()})
+        monkeypatch.setattr(rows, "decode", lambda folder, values: original(folder, values) | {"accuracy": values["accuracy"] + planted})
         monkeypatch.setenv("KDLIB_ROWS", str(book / "built" / "rows"))
         recording.record("laptop", book / "built")
         monkeypatch.setattr(rows, "decode", original)
@@ -248,6 +249,8 @@ def test_a_planted_number_is_found_when_its_row_is_computed_again(book, monkeypa
         assert len(lines) == 12 and sweeps_file.exists()
         (line,) = agreement.table(pandas.DataFrame(lines), found).to_dict("records")
         assert (line["agreed"] == 12) == agrees, planted
+        one = [lines[0] | {"means": {**lines[0]["means"], "accuracy": lines[0]["means"]["accuracy"] + 40}, "differences": {"accuracy": 9.0}}]
+        assert agreement.disagreeing(pandas.DataFrame(one + lines[1:]), recorded.read("toy").rows, trained), "one row of twelve"
         assert line["verified"] == 12 and line["kind"] == ("trained" if trained else "exact")
 
 

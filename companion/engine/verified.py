@@ -106,7 +106,7 @@ def line_of(again, key, recorded):
 
 
 def means(values):
-    """The mean of each value that is a number or numbers.
+    """The mean of each value's finite numbers, where it has any.
 
     Args:
         values: dict of plain values and arrays.
@@ -117,6 +117,9 @@ def means(values):
     found = {}
     for name, value in values.items():
         numbers = numpy.asarray(value)
-        if numbers.dtype.kind in "fiub" and numbers.size:
-            found[name] = float(numpy.mean(numbers))
+        if numbers.dtype.kind in "fiub":
+            numbers = numbers.astype(float)
+            numbers = numbers[numpy.isfinite(numbers)]
+            if numbers.size:
+                found[name] = float(numpy.mean(numbers))
     return found

@@ -18,24 +18,24 @@ def table(compared, found):
         found: list of :class:`Row`, all recorded ones.
 
     Returns:
-        A frame ``store, kind, rows, verified, agreed, difference``: the largest
-        relative difference of any number of a row; of trained rows that of the means.
+        A frame ``store, kind, rows, verified, agreed, difference``: the last is the
+        largest relative difference of any number of a row.
     """
     lines = []
     for store in dict.fromkeys(row.store for row in found):
         rows = recorded.read(store).rows
         own = compared[compared["store"] == store]
         is_trained = any(row.sweep["trained"] for row in rows.values())
-        judge = _judged_by_mean if is_trained else _judged_by_digits
-        agreed, difference = judge(own, rows) if len(own) else (0, 0.0)
+        wrong = disagreeing(own, rows, is_trained) if len(own) else []
+        largest = [_largest(found) for found in own["differences"]]
         lines.append(
             {
                 "store": store,
                 "kind": "trained" if is_trained else "exact",
                 "rows": len(rows),
                 "verified": len(own),
-                "agreed": agreed,
-                "difference": difference,
+                "agreed": len(own) - len(wrong),
+                "difference": max(largest, default=0.0),
             }
         )
     return pandas.DataFrame(lines)
@@ -50,14 +50,15 @@ def disagreeing(compared, rows, is_trained):
         is_trained: whether means count and not digits.
 
     Returns:
-        List of identities; of trained rows all where their means do not agree.
+        List of identities of the rows that differ in a digit that counts; of trained
+        rows an empty list where their means agree all the same.
     """
     largest = [_largest(found) for found in compared["differences"]]
-    wrong = compared["identity"][[value > verified.RELATIVE for value in largest]]
-    if is_trained and len(wrong):
-        agreed, _ = _judged_by_mean(compared, rows)
-        return [] if agreed else list(compared["identity"])
-    return list(wrong)
+    wrong = list(compared["identity"][[value > verified.RELATIVE for value in largest]])
+    has_error = compared["error"].notna().any()
+    if is_trained and wrong and not has_error and _means_agree(compared, rows):
+        return []
+    return wrong
 
 
 def _largest(differences):
@@ -67,36 +68,38 @@ def _largest(differences):
     return max(differences.values(), default=0.0)
 
 
-def _judged_by_digits(own, rows):
-    """How many rows agree digit by digit, and the largest difference."""
-    largest = [_largest(found) for found in own["differences"]]
-    return sum(value <= verified.RELATIVE for value in largest), max(largest)
-
-
-def _judged_by_mean(own, rows):
-    """All rows agree where the mean of each number is within the spread of seeds."""
-    if own["error"].notna().any():
-        return 0, float("inf")
-    shifts = []
-    for line in own.itertuples():
-        row = rows[line.identity]
-        before = verified.means(row.row.values)
-        spread = _spread(row, rows)
-        for name, mean in before.items():
-            shift = line.means.get(name, float("nan")) - mean
-            least = ALONE * abs(mean) + verified.ABSOLUTE
-            unit = max(spread.get(name, 0.0), least if len(spread) == 0 else 0.0)
-            shifts.append({"name": name, "shift": shift, "unit": unit, "mean": mean})
-    frame = pandas.DataFrame(shifts)
-    worst = 0.0
-    is_within = True
-    for _, group in frame.groupby("name"):
+def _means_agree(compared, rows):
+    """Whether each number is within the spread of seeds, and its mean is closer."""
+    shifts = _shifts(compared, rows)
+    single = 2 * ERRORS * shifts["unit"] + verified.RELATIVE * shifts["mean"].abs()
+    if (shifts["shift"].abs() > single).any():
+        return False
+    for _, group in shifts.groupby("name"):
         shift = abs(group["shift"].mean())
-        scale = abs(group["mean"]).mean() or 1.0
+        scale = abs(group["mean"]).mean()
         allowed = ERRORS * (2 * (group["unit"] ** 2).mean() / len(group)) ** 0.5
-        is_within &= bool(shift <= allowed + verified.RELATIVE * scale)
-        worst = max(worst, shift / scale)
-    return (len(own) if is_within else 0), float(worst)
+        if not shift <= allowed + verified.RELATIVE * scale:
+            return False
+    return True
+
+
+def _shifts(compared, rows):
+    """By row and name of a number: how far its mean is off, and what a seed does."""
+    lines = []
+    for line in compared.itertuples():
+        row = rows[line.identity]
+        spread = _spread(row, rows)
+        for name, mean in verified.means(row.row.values).items():
+            least = 0.0 if spread else ALONE * abs(mean) + verified.ABSOLUTE
+            lines.append(
+                {
+                    "name": name,
+                    "shift": line.means.get(name, float("inf")) - mean,
+                    "unit": spread.get(name, 0.0) or least,
+                    "mean": mean,
+                }
+            )
+    return pandas.DataFrame(lines)
 
 
 def _spread(row, rows):
