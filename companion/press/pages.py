@@ -16,7 +16,8 @@ from companion.press import chapters, origins, records, trials
 PICTURE = re.compile(
     r"<(figure|img|picture|svg|canvas|iframe|object|embed|video|script)\b|"
     r"!\[|\{(figure|figure-md|image|glue:figure|raw)\}|"
-    r"<\w+[^>]*\bclass=[\"'][^\"']*\bkd-(figure|moving|effective-logits|label-flow|sliders)\b",
+    r"<\w+[^>]*\bclass=[\"'][^\"']*\bkd-"
+    r"(figure|moving|effective-logits|gradient-plane|label-flow|sliders)\b",
     re.IGNORECASE,
 )
 PAST = "a picture without the rows, cell and run behind it"
