@@ -14,7 +14,7 @@ def learn(network, x, given, losses, points, *, seeds, epochs, batch_size, rate,
     each time it is seen.
 
     Args:
-        network: :class:`StackedMLP`.
+        network: :class:`kdlib.models.StackedMLP`.
         x: inputs ``(S, versions, n, d)``.
         given: labels as rows of probabilities, ``(S, K, n, c)``.
         losses: K names of ``self_distillation.LOSSES``.
