@@ -14,8 +14,8 @@ def table(compared, found):
     """What became of each store.
 
     Args:
-        compared: of :func:`verify`.
-        found: list of :class:`Row`, all recorded ones.
+        compared: of :func:`companion.press.verification.verify`.
+        found: list of :class:`companion.press.draws.Row`, all recorded ones.
 
     Returns:
         A frame ``store, kind, rows, verified, agreed, difference``: the last is the

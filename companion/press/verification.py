@@ -77,7 +77,7 @@ def verify(profile, drawn, built, workers, limit=None):
 
     Args:
         profile: of which they are recorded.
-        drawn: list of :class:`Row`.
+        drawn: list of :class:`companion.press.draws.Row`.
         built: folder of the executed chapters, whose rows may be used on the way.
         workers: chapters at a time.
         limit: seconds after which no chapter is begun, or None.
