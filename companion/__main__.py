@@ -3,6 +3,7 @@
 import argparse
 import importlib
 import json
+import math
 import re
 import signal
 import sys
@@ -303,7 +304,7 @@ def _add_verify(commands):
     text = "about how long it may take (default 1)"
     size.add_argument("--minutes", type=_above_zero, default=1.0, help=text)
     text = "of each store, in (0, 1]"
-    size.add_argument("--share", type=_above_zero, help=text)
+    size.add_argument("--share", type=_share, help=text)
     size.add_argument("--all", action="store_true", help="every recorded row")
     command.add_argument("--store", help="rows of this store alone")
     command.add_argument("--seed", type=int, help="of the draw (default: a random one)")
@@ -313,8 +314,15 @@ def _add_verify(commands):
 
 def _above_zero(text):
     number = float(text)
-    if not number > 0:
+    if not 0 < number < math.inf:
         raise argparse.ArgumentTypeError(f"must be a number above 0, got {text}")
+    return number
+
+
+def _share(text):
+    number = float(text)
+    if not 0 < number <= 1:
+        raise argparse.ArgumentTypeError(f"must be in (0, 1], got {text}")
     return number
 
 

@@ -121,7 +121,7 @@ def run_sweep(
     the store nor recorded with the book.
 
     A finished row is on disk before it counts. Its key is the setting, the seed, the
-    code that ``run`` reaches, the bytes of ``data``, device type, dtype and the
+    code that ``run`` reaches, the ``data``, device type, dtype and the
     versions of torch, numpy and scipy; rows with other keys are left alone. A row that
     raises is kept with its traceback, printed, and tried again on request only; one
     that a time limit stopped also when more time is given. One that returns NaN is a

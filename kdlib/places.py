@@ -78,7 +78,7 @@ def recorded_sets():
 
     Returns:
         A set of names; empty outside a run of a profile, where parameters were changed,
-        and where ``KDLIB_FRESH`` is 1.
+        where ``KDLIB_FRESH`` is 1, and where the list of stores was altered.
     """
     profile = os.environ.get("KDLIB_PROFILE")
     is_other = os.environ.get("KDLIB_CHANGED") or os.environ.get("KDLIB_FRESH") == "1"
@@ -87,5 +87,8 @@ def recorded_sets():
     index = book() / "recorded" / "rows" / profile / "stores.json"
     if not index.is_file():
         return set()
-    stores = json.loads(index.read_text(encoding="utf-8")).values()
+    try:
+        stores = json.loads(index.read_text(encoding="utf-8")).values()
+    except ValueError:
+        return set()
     return {name for store in stores for name in store["sets"]}

@@ -6,6 +6,7 @@ import math
 import os
 import random
 import re
+import shutil
 import subprocess
 import sys
 import time
@@ -235,6 +236,9 @@ def test_a_planted_number_is_found_when_its_row_is_computed_again(book, monkeypa
     for planted, agrees in ((0.0, True), (1e-3 if trained else 1e-7, trained), (30.0, False)):
         monkeypatch.setattr(rows, "decode", lambda folder, values: original(folder, values) | {"accuracy": values["accuracy"] + planted})
         monkeypatch.setenv("KDLIB_ROWS", str(book / "built" / "rows"))
+        for path in (book / "book/recorded/rows").glob("laptop/*"):
+            path.unlink()
+        recorded._read_file.cache_clear()
         recording.record("laptop", book / "built")
         monkeypatch.setattr(rows, "decode", original)
         recorded._read_file.cache_clear()
@@ -247,7 +251,7 @@ def test_a_planted_number_is_found_when_its_row_is_computed_again(book, monkeypa
         monkeypatch.delenv("KDLIB_VERIFY")
         lines = [json.loads(line) | {"store": "toy", "error": None} for line in Path(f"{file}.lines").read_text().splitlines()]
         assert len(lines) == 12 and sweeps_file.exists()
-        (line,) = agreement.table(pandas.DataFrame(lines), found).to_dict("records")
+        (line,) = agreement.table(pandas.DataFrame(lines), found, "laptop").to_dict("records")
         assert (line["agreed"] == 12) == agrees, planted
         one = [lines[0] | {"means": {**lines[0]["means"], "accuracy": lines[0]["means"]["accuracy"] + 40}, "differences": {"accuracy": 9.0}}]
         assert agreement.disagreeing(pandas.DataFrame(one + lines[1:]), recorded.read("toy").rows, trained), "one row of twelve"
@@ -401,3 +405,28 @@ def test_rows_of_two_machines_are_recorded_where_the_build_is(book, monkeypatch)
         for process in started:
             process.kill()
             process.wait()
+
+
+def test_rows_of_another_profile_are_neither_drawn_nor_rewritten_and_an_altered_list_is_told(recorded_powers, monkeypatch):
+    top = recorded_powers / "book/recorded/rows"
+    shutil.copytree(top / "laptop", top / "overnight")
+    other = recorded.file_of(top / "overnight", "powers")
+    other.write_text("".join(line + "\n" for line in other.read_text().splitlines()[:6]))
+    before = other.read_bytes()
+    assert len(draws.recorded_rows("laptop")) == 20 and len(draws.recorded_rows("overnight")) == 5
+    assert adopted(recorded_powers, monkeypatch, rewritten)[1] == 0 and other.read_bytes() == before
+    (top / "overnight/stores.json").write_text("{")
+    recorded._read_file.cache_clear()
+    kept = recorded.read("powers")
+    assert len(kept.rows) == 20 and kept.wrong == [f"{top / 'overnight/stores.json'} was altered, so none of its rows are taken"]
+
+
+def test_recording_rows_again_changes_no_byte(book, monkeypatch):
+    asked(book)
+    recording.record("laptop", book / "built")
+    files = sorted((book / "book/recorded/rows/laptop").iterdir())
+    before = [path.read_bytes() for path in files]
+    monkeypatch.setattr(recording, "_today", lambda: "2100-01-01")
+    recorded._read_file.cache_clear()
+    recording.record("laptop", book / "built")
+    assert [path.read_bytes() for path in files] == before

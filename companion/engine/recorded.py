@@ -66,11 +66,12 @@ def folder():
         return None
 
 
-def read(store):
+def read(store, profile="*"):
     """The recorded rows of a store.
 
     Args:
         store: its name.
+        profile: of which alone; by default of all.
 
     Returns:
         :class:`RecordedStore`; what is wrong with a file costs the rows that it hits.
@@ -78,9 +79,13 @@ def read(store):
     rows = {}
     wrong = []
     top = folder()
-    indices = sorted(top.glob(f"*/{INDEX}")) if top else []
+    indices = sorted(top.glob(f"{profile}/{INDEX}")) if top else []
     for index in indices:
-        counts = json.loads(index.read_text(encoding="utf-8"))
+        try:
+            counts = json.loads(index.read_text(encoding="utf-8"))
+        except ValueError:
+            wrong.append(f"{index} was altered, so none of its rows are taken")
+            continue
         if store not in counts:
             continue
         path = file_of(index.parent, store)

@@ -60,7 +60,7 @@ def adopt(profile, built, store, seed):
 
 def _tried(profile, store, lines):
     """Adopts one store where its sample agrees."""
-    rows = recorded.read(store).rows
+    rows = recorded.read(store, profile).rows
     sampled = [line for line in lines if isinstance(line.get("sample"), dict)]
     compared = [
         {"identity": line["old"], "error": None} | line["sample"] for line in sampled
@@ -91,7 +91,7 @@ def _write(profile, store, lines, sample):
     new = {line["old"]: line for line in lines}
     sweeps = {}
     kept = []
-    for identity, row in recorded.read(store).rows.items():
+    for identity, row in recorded.read(store, profile).rows.items():
         sweep = _unsigned(row.sweep)
         line = _unsigned(row.line) | {"values": row.row.values}
         if identity in new:

@@ -4,18 +4,20 @@ import pandas
 
 from companion.engine import recorded, verified
 
-# A trained row of one seed has no spread to be held against.
+# A trained row of one seed has no spread to be held against: this part of its number
+# stands for it, so that three standard errors of two draws are eight percent.
 ALONE = 0.02
 # Standard errors that the mean of trained rows may be away.
 ERRORS = 3
 
 
-def table(compared, found):
+def table(compared, found, profile):
     """What became of each store.
 
     Args:
         compared: of :func:`companion.press.verification.verify`.
         found: list of :class:`companion.press.draws.Row`, all recorded ones.
+        profile: of which they are.
 
     Returns:
         A frame ``store, kind, rows, verified, agreed, difference``: the last is the
@@ -23,7 +25,7 @@ def table(compared, found):
     """
     lines = []
     for store in dict.fromkeys(row.store for row in found):
-        rows = recorded.read(store).rows
+        rows = recorded.read(store, profile).rows
         own = compared[compared["store"] == store]
         is_trained = any(row.sweep["trained"] for row in rows.values())
         wrong = disagreeing(own, rows, is_trained) if len(own) else []

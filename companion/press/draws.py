@@ -48,7 +48,7 @@ def recorded_rows(profile, store=None):
         raise ValueError(f"store must be one of {allowed}; got {store!r}")
     found = []
     for name in names if store is None else [store]:
-        for identity, row in recorded.read(name).rows.items():
+        for identity, row in recorded.read(name, profile).rows.items():
             chapter = row.sweep["chapter"]
             found.append(Row(name, identity, chapter, row.row.seconds))
     return found

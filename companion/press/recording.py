@@ -125,16 +125,17 @@ class _Store:
         common |= {"run": run, "chapter": chapter, "versions": sweep["versions"]}
         common |= {"commit": provenance.commit(), "date": _today()}
         for key, identity in told["identities"].items():
-            if key in self.computed:
-                self.sweeps.setdefault(
-                    sweep["sweep"], {"sweep": sweep["sweep"]} | common
-                )
-                self.rows[identity] = self._line(identity, self.computed[key])
-            elif identity in self.travelled:
+            if identity in self.travelled:
+                # It stays as it is, so that a diff shows what is new.
                 old = self.travelled[identity]
                 self.sweeps.setdefault(old.sweep["sweep"], _unsigned(old.sweep))
                 values = {"values": old.row.values}
                 self.rows[identity] = _unsigned(old.line) | values
+            elif key in self.computed:
+                self.sweeps.setdefault(
+                    sweep["sweep"], {"sweep": sweep["sweep"]} | common
+                )
+                self.rows[identity] = self._line(identity, self.computed[key])
 
     def _line(self, identity, row):
         """A row of this machine as it is recorded."""

@@ -32,9 +32,11 @@ def check(profile, build, words):
         companion.press.chapters.Failed: a chapter's cells did not run.
     """
     found = draws.recorded_rows(profile, words.store)
-    if not found:
-        return f"no rows are recorded of the {profile} profile", 0
     path = build / "verified.json"
+    if not found:
+        # What an earlier build found is not said of this one.
+        path.unlink(missing_ok=True)
+        return f"no recorded rows of the {profile} profile are taken", 0
     now = _state(profile, build / "book")
     if words.unless_known and _known(path) == now:
         return "", 0
@@ -51,7 +53,7 @@ def check(profile, build, words):
     generator = random.Random(seed)
     drawn = draws.draw(found, generator, seconds=seconds, share=words.share)
     compared = verify(profile, drawn, build / "book", workers, limit)
-    table = agreement.table(compared, found)
+    table = agreement.table(compared, found, profile)
     result = {"state": now, "seed": seed, "rows": len(found)}
     for name in ("verified", "agreed"):
         result[name] = int(table[name].sum())
@@ -65,11 +67,12 @@ def check(profile, build, words):
 
 
 def _known(path):
-    """Of which state the last verification was; None without one that agreed."""
+    """Of which state the last verification was; None where rows are still to agree."""
     if not path.exists():
         return None
     result = json.loads(path.read_text(encoding="utf-8"))
-    return result["state"] if result["agreed"] == result["verified"] else None
+    has_agreed = 0 < result["verified"] == result["agreed"]
+    return result["state"] if has_agreed else None
 
 
 def verify(profile, drawn, built, workers, limit=None):
