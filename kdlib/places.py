@@ -24,6 +24,7 @@ VARIABLES = {
     "KDLIB_VERIFY": "file with the identities of recorded rows to compute again",
     "KDLIB_ADOPT": "file with the stores whose rows of earlier code are tried again",
     "KDLIB_SERVED": "address of the local cluster that this build started",
+    "KDLIB_WARM": "address of the process that has loaded the libraries already",
 }
 
 
