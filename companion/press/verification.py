@@ -160,6 +160,6 @@ def shown(path):
         HTML.
     """
     if not path.exists():
-        return markup.join()
+        return markup.join([])
     result = json.loads(path.read_text(encoding="utf-8"))
     return markup.element("p", sentence(result), class_="kd-verified")
