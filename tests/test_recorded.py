@@ -20,7 +20,7 @@ import torch
 from companion import sweeps
 from companion.engine import adopted as engine_adopted
 from companion.engine import cluster, recorded, rowprocess, rows
-from companion.engine.asked import Task
+from companion.engine.asked import FinishedRow, Task
 from companion.press import adoption, agreement, cells, chapters, draws, recording
 from processes import until
 
@@ -256,6 +256,20 @@ def test_a_planted_number_is_found_when_its_row_is_computed_again(book, monkeypa
         one = [lines[0] | {"means": {**lines[0]["means"], "accuracy": lines[0]["means"]["accuracy"] + 40}, "differences": {"accuracy": 9.0}}]
         assert agreement.disagreeing(pandas.DataFrame(one + lines[1:]), recorded.read("toy").rows, trained), "one row of twelve"
         assert line["verified"] == 12 and line["kind"] == ("trained" if trained else "exact")
+
+
+@pytest.mark.parametrize(("shift", "moved", "agrees"), [(2.0, 1, True), (2.0, 32, False), (7.0, 1, False), (0.5, 32, True)])
+def test_the_mean_of_many_trained_rows_must_be_closer_than_one_of_them(shift, moved, agrees):
+    spread = numpy.random.default_rng(0).normal(size=32)
+    spread = (spread - spread.mean()) / spread.std(ddof=1)  # a seed moves the number by one
+    kept, compared = {}, []
+    for seed, value in enumerate(spread.tolist()):
+        line = {"identity": str(seed), "setting": {}, "seed": seed}
+        kept[str(seed)] = recorded.RecordedRow(FinishedRow({"accuracy": value}, 1.0, "here"), line, {})
+        new = value + shift * (seed < moved)
+        compared.append({"identity": str(seed), "error": None, "differences": {"accuracy": 1.0}, "means": {"accuracy": new}})
+    # one row may be 6 away, the mean of 32 rows 3 (2 / 32)^½ = .75
+    assert (agreement.disagreeing(pandas.DataFrame(compared), kept, True) == []) == agrees
 
 
 def test_every_store_has_its_turn_and_the_seed_repeats_the_draw():
