@@ -20,7 +20,7 @@ import torch
 from companion import sweeps
 from companion.engine import adopted as engine_adopted
 from companion.engine import cluster, recorded, rowprocess, rows
-from companion.engine.asked import FinishedRow, Task
+from companion.engine.asked import AskedRows, FinishedRow, Task
 from companion.press import adoption, agreement, cells, chapters, draws, recording
 from processes import until
 
@@ -363,6 +363,32 @@ def test_rows_of_rewritten_code_are_adopted_after_a_sample_and_taken_from_then_o
     first, _ = told_by(told)
     assert len(first["recorded"]) == 20
     assert adopted(recorded_powers, monkeypatch, rewritten) == ("no recorded row is of earlier code", 0)
+
+
+@pytest.mark.parametrize(
+    ("others", "is_taken"),
+    [
+        ([{}], True),
+        ([{}, {}], False),  # of which nobody knows which one it is
+        ([{"setting": {"k": 2, "device": "cuda"}}], True),
+        ([{"setting": {"k": 3}}], False),
+        ([{"seed": 8}], False),
+        ([{"dtype": "float64"}], False),
+        ([{"batched": True}], False),
+        ([{"source": "digits"}], False),
+        ([{"identity": "today"}], False),  # it is no row of earlier code
+        ([{}, {"seed": 8}, {"setting": {"k": 3}}], True),
+    ],
+)
+def test_a_row_of_earlier_code_is_known_by_all_but_its_code(tmp_path, others, is_taken):
+    sweep = {"batched": False, "dtype": "float32", "source": None}
+    travelled = {}
+    for number, changed in enumerate(others):
+        line = {"identity": f"before {number}", "setting": {"k": 2, "device": "cpu"}, "seed": 7} | changed
+        travelled[line["identity"]] = recorded.RecordedRow(None, line, {name: line.get(name, sweep[name]) for name in sweep})
+    results = AskedRows(tmp_path, {"key": Task({"k": 2, "device": "cpu"}, 7, "cpu", identity="today")})
+    stale = engine_adopted._stale(results, sweep, travelled)
+    assert stale == ({"key": travelled["before 0"]} if is_taken else {})
 
 
 def test_a_formula_that_changed_by_a_millionth_is_not_adopted(recorded_powers, monkeypatch):
