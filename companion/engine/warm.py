@@ -54,6 +54,8 @@ READ_AT_LOADING = (
     "TORCH_",
     "VECLIB_",
 )
+# But for these: a copy has its client's path, and the other one is the Makefile's.
+NOT_READ = ("PYTHONPATH", "PYTHON")
 LENGTH = struct.Struct("<I")
 NUMBER = struct.Struct("<i")
 
@@ -123,9 +125,9 @@ def _unchangeable():
     """Digest of this Python and of the variables that libraries read when loaded."""
     variables = []
     for name, value in sorted(os.environ.items()):
-        if name.startswith(READ_AT_LOADING) and name != "PYTHONPATH":
+        if name.startswith(READ_AT_LOADING) and name not in NOT_READ:
             variables.append((name, value))
-    known = repr((sys.executable, sys.prefix, sys.flags.utf8_mode, variables))
+    known = repr((sys.executable, sys.prefix, variables))
     return hashlib.sha256(known.encode()).hexdigest()[:16]
 
 
