@@ -34,12 +34,14 @@ class Estimate(NamedTuple):
 
     Attributes:
         seconds: of the row.
-        powers: dict from a name whose size differs to the power that scales by it.
+        powers: dict from a name whose size differs to the fitted power.
+        assumed: names of counts in proportion to which it is scaled, unfitted.
         others: names that differ and scale nothing; ``data`` where they are others.
     """
 
     seconds: float
     powers: dict
+    assumed: list
     others: list
 
 
@@ -53,8 +55,9 @@ class MeasuredRows:
 
     Nearest is the setting of the same data that differs in the fewest texts, then by
     the least sum of :math:`|\log(s_k / s_{0k})|`. A power is the median over pairs of
-    measured settings that differ in this one size, and lies in [0, 3]; a name without
-    such a pair scales nothing, and is told.
+    measured settings that differ in this one size, and lies in [0, 3]. Without such a
+    pair it is 1 for a count (a whole number, a sum of them, the length of another
+    list) and 0 for the rest, which is told.
 
     Args:
         rows: tuples ``(setting, data, seconds, row)``: a dict as a store writes it, the
@@ -63,7 +66,7 @@ class MeasuredRows:
     Example:
         >>> of_store = MeasuredRows(({"n": n}, None, n**2, None) for n in (10, 20))
         >>> of_store.estimate({"n": 40}, None)
-        Estimate(seconds=1600.0, powers={'n': 2.0}, others=[])
+        Estimate(seconds=1600.0, powers={'n': 2.0}, assumed=[], others=[])
     """
 
     def __init__(self, rows):
@@ -91,16 +94,20 @@ class MeasuredRows:
         sizes = sizes_of(setting)
         seconds = near.typical
         powers = {}
+        assumed = []
         others = ["data"] if near.data != data else []
         for name in _differing(sizes, near.sizes):
             ratio = _ratio(name, sizes, near.sizes)
             power = self._power(name) if ratio else None
-            if power is None:
-                others.append(name)
-            else:
+            if power is not None:
                 powers[name] = power
                 seconds *= ratio**power
-        return Estimate(seconds, powers, others)
+            elif ratio and isinstance(sizes[name], int):
+                assumed.append(name)
+                seconds *= ratio
+            else:
+                others.append(name)
+        return Estimate(seconds, powers, assumed, others)
 
     def nearest(self, setting, data):
         """The measured setting that is nearest to one.
@@ -151,25 +158,23 @@ class MeasuredRows:
 
 
 def sizes_of(setting):
-    """A setting by name: a number, the sum of a list of numbers, or a text.
+    """A setting by name: a count, another number, or a text.
 
     Args:
         setting: dict as a store writes it.
 
     Returns:
-        Dict in the order of the names, without the device.
+        Dict in the order of the names, without the device. A count is an int: a whole
+        number, the sum of a list of them, or the length of another list.
     """
     return {name: _size(setting[name]) for name in sorted(setting) if name != "device"}
 
 
 def _size(value):
-    if isinstance(value, (int, float)) and not isinstance(value, bool):
-        return float(value)
-    if isinstance(value, list) and value:
-        parts = [_size(item) for item in value]
-        if all(isinstance(part, float) for part in parts):
-            return math.fsum(map(abs, parts))
-    return str(value)
+    if isinstance(value, list):
+        are_counts = all(type(item) is int and item >= 0 for item in value)
+        return sum(value) if are_counts else len(value)
+    return value if type(value) in (int, float) else str(value)
 
 
 def _differing(sizes, others):
@@ -182,6 +187,6 @@ def _ratio(name, sizes, others):
     size = sizes.get(name)
     other = others.get(name)
     for one in (size, other):
-        if not isinstance(one, float) or not 0 < one < math.inf:
+        if not isinstance(one, (int, float)) or not 0 < one < math.inf:
             return None
     return size / other

@@ -13,9 +13,26 @@ class NeedsRows(Exception):
     """A cell needs rows that are still to come, and none of their store to stand in."""
 
 
-# Of the script that is run: stores that were told, and those whose rows are to come.
-_told = set()
-_waiting_for = set()
+class _Script:
+    """The script that is run.
+
+    Attributes:
+        chapter: whose cells it has.
+        told: stores of the sweeps that told what they ask for.
+        waits_for: those of which rows are still to come.
+    """
+
+    def __init__(self):
+        self.begin(None)
+
+    def begin(self, chapter):
+        """Another script begins."""
+        self.chapter = chapter
+        self.told = set()
+        self.waits_for = set()
+
+
+_script = _Script()
 
 
 def is_planned():
@@ -47,14 +64,14 @@ def tell(results, sweep, travelled, data):
         group["rows"][task.identity] = not results.is_missing(key)
     store = results.folder.name
     line = {"store": store, "data": sweep["data"], "settings": list(settings.values())}
-    _write(line | {"supposed": bool(_waiting_for)})
-    _told.add(store)
+    _write(line | {"supposed": bool(_script.waits_for)})
+    _script.told.add(store)
     if not results.missing():
         return
     for row in getattr(data, "later_rows", list)():
         with contextlib.suppress(NeedsRows):
             row.values()
-    _waiting_for.add(store)
+    _script.waits_for.add(store)
     if not travelled:
         raise NeedsRows(store)
     of_store = measured.MeasuredRows(
@@ -72,20 +89,20 @@ def run(scripts):
     """Runs scripts that each come to a sweep, as far as they go without rows.
 
     Args:
-        scripts: list of ``[store, path]``, the store of the sweep to which one comes.
+        scripts: list of ``[chapter, store, path]``, with the store of the sweep to
+            which one comes.
     """
-    for store, path in scripts:
-        _told.clear()
-        _waiting_for.clear()
+    for chapter, store, path in scripts:
+        _script.begin(chapter)
         try:
             runpy.run_path(path, run_name="__main__")
         except Exception as error:
-            if store in _told:
-                continue
-            last = traceback.format_exception_only(error)[-1].strip()
-            _write({"store": store, "waits": sorted(_waiting_for), "error": last})
+            if store not in _script.told:
+                last = traceback.format_exception_only(error)[-1].strip()
+                waits = sorted(_script.waits_for)
+                _write({"store": store, "waits": waits, "error": last})
 
 
 def _write(line):
     with open(f"{os.environ['KDLIB_PLAN']}.lines", "a", encoding="utf-8") as file:
-        file.write(json.dumps(line) + "\n")
+        file.write(json.dumps({"chapter": _script.chapter} | line) + "\n")

@@ -118,33 +118,35 @@ def run_chapter(chapter, profile, stores, built, *, variable, content, ends=None
         return _answers(scratch, script, profile, built, variable, content, left)
 
 
-def plan_chapter(chapter, profile, built):
-    """Lets the sweeps of a chapter tell what they would ask for.
+def plan(names, profile, built):
+    """Lets the sweeps of chapters tell what they would ask for, in one process.
 
     Args:
-        chapter: full name of the chapter.
-        profile: whose values its parameters have.
+        names: full names of the chapters.
+        profile: whose values their parameters have.
         built: folder of the executed chapters, whose rows are there.
 
     Returns:
-        List of dicts that :mod:`companion.engine.planned` wrote.
+        Dict from chapter to a list of dicts, see :mod:`companion.engine.planned`.
 
     Raises:
         companion.press.chapters.Failed: it failed; the message is its last line.
     """
-    scripts = scripts_of_sweeps(chapter, profile)
-    if not scripts:
-        return []
     with tempfile.TemporaryDirectory() as scratch:
         given = []
-        for number, (store, text) in enumerate(scripts):
-            path = Path(scratch) / f"{chapter}-{number}.py"
-            files.write_whole(path, text)
-            given.append([store, str(path)])
-        run = Path(scratch) / f"{chapter}.py"
+        for name in names:
+            for store, text in scripts_of_sweeps(name, profile):
+                path = Path(scratch) / f"{len(given)}.py"
+                files.write_whole(path, text)
+                given.append([name, store, str(path)])
+        run = Path(scratch) / f"{profile}.py"
         lines = ["from companion.engine import planned", f"planned.run({given!r})"]
         files.write_whole(run, "\n".join(lines) + "\n")
-        return _answers(scratch, run, profile, built, "KDLIB_PLAN", None, None)
+        told = _answers(scratch, run, profile, built, "KDLIB_PLAN", None, None)
+    of_chapters = {name: [] for name in names}
+    for line in told:
+        of_chapters[line["chapter"]].append(line)
+    return of_chapters
 
 
 def _answers(scratch, script, profile, built, variable, content, seconds):

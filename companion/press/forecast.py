@@ -1,7 +1,6 @@
 """``kdlib list --profile PROFILE``: what a profile would ask of this machine."""
 
 import os
-from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 from companion.engine import measured, recorded, rows, variables
@@ -9,12 +8,12 @@ from companion.press import cells, chapters
 
 
 def lines(profile, build):
-    """For each chapter its parameters, the rows of its sweeps, and their hours.
+    """For each chapter what a profile sets, the rows of its sweeps, and their hours.
 
     The sweeps are asked and compute nothing. A row that two chapters share counts where
     it is asked for first. The seconds of a row are those of measured rows, of this
     machine and of those that came with the book, see
-    :func:`companion.engine.measured.estimate`.
+    :class:`companion.engine.measured.MeasuredRows`.
 
     Args:
         profile: its name.
@@ -24,26 +23,23 @@ def lines(profile, build):
         Lines of text.
 
     Raises:
-        companion.press.chapters.Failed: a chapter's cells did not run.
+        companion.press.chapters.Failed: the chapters' cells did not run.
     """
-    names = chapters.names()
-    built = Path(build) / profile / "book"
-    workers = variables.value("KDLIB_WORKERS") or os.cpu_count()
+    told = cells.plan(chapters.names(), profile, Path(build) / profile / "book")
     total = Sum()
     known = set()  # identities of rows that were asked for
     stores = {}  # measured rows
-    with ThreadPoolExecutor(workers) as pool:
-        asked = pool.map(lambda name: cells.plan_chapter(name, profile, built), names)
-        for name, told in zip(names, asked):
-            yield name
-            for parameter, value in chapters.profile_values(name, profile).items():
-                yield f"  {parameter} = {_shown(value)}"
-            for line in told:
-                store = line["store"]
-                if store not in stores:
-                    stores[store] = measured_rows(store, build)
-                yield from _of_sweep(line, stores[store], known, total)
-    yield f"all: {total.text()}, {total.seconds / workers / 3600:.2f} on {workers} cores"
+    for name, of_chapter in told.items():
+        yield name
+        for parameter, value in chapters.profile_values(name, profile).items():
+            yield f"  {parameter} = {_shown(value)}"
+        for line in of_chapter:
+            store = line["store"]
+            if store not in stores:
+                stores[store] = measured_rows(store, build)
+            yield from _of_sweep(line, stores[store], known, total)
+    workers = variables.value("KDLIB_WORKERS") or os.cpu_count()
+    yield f"in all: {total.text()}, {total.seconds / workers / 3600:.2f} of {workers}"
 
 
 class Sum:
@@ -74,13 +70,18 @@ class Sum:
 
     def text(self):
         """Rows, those that are there, and hours of one core for the others."""
-        least = "at least " if self.is_least or self.unmeasured else ""
-        text = f"{self.rows:,} rows, {self.there:,} there, {least}"
-        if self.unmeasured == self.rows - self.there > 0:
-            return f"{text}{self.unmeasured:,} to compute, not measured"
+        text = f"{self.rows:,} rows"
+        missing = self.rows - self.there
+        if not missing:
+            return f"{text}, all there"
+        if self.there:
+            text += f", {self.there:,} there"
         if self.unmeasured:
-            text += f"{self.unmeasured:,} not measured, "
-        return f"{text}{self.seconds / 3600:.2f} hours of one core"
+            text += f", {self.unmeasured:,} not measured"
+        if self.unmeasured == missing:
+            return text
+        least = "at least " if self.is_least or self.unmeasured else ""
+        return f"{text}, {least}{self.seconds / 3600:.2f} hours of one core"
 
 
 def measured_rows(store, build):
@@ -116,39 +117,46 @@ def _of_sweep(line, of_store, known, total):
     if "error" in line:
         total.is_least = True
         waits = ", ".join(line["waits"])
-        why = f"needs rows of {waits}" if waits else f"cannot be asked: {line['error']}"
-        yield f"  {store}: {why}"
+        yield f"  {store}: needs rows of {waits}" if waits else (
+            f"  {store}: cannot be asked: {line['error']}"
+        )
         return
     own = Sum()
     own.is_least = line["supposed"]
-    rests = set()
+    powers = {}
+    assumed = set()
+    others = set()
     for one in line["settings"]:
         new = {row: there for row, there in one["rows"].items() if row not in known}
         known.update(new)
+        missing = len(new) - sum(new.values())
         own.rows += len(new)
         own.there += sum(new.values())
-        missing = len(new) - sum(new.values())
-        if not missing:
-            continue
-        row = of_store.estimate(one["setting"], line["data"])
-        if row is None:
+        row = of_store.estimate(one["setting"], line["data"]) if missing else None
+        if row is not None:
+            own.seconds += missing * row.seconds
+            powers |= row.powers
+            assumed.update(row.assumed)
+            others.update(row.others)
+        else:
             own.unmeasured += missing
-            continue
-        own.seconds += missing * row.seconds
-        rests.add(_rest(row))
+    own.is_least |= "data" in others
     total.add(own)
     if own.rows:
-        yield f"  {store}: {own.text()}{''.join(sorted(rests))}"
+        yield f"  {store}: {own.text()}{_rests_on(powers, assumed, others)}"
 
 
-def _rest(row):
-    """What the seconds of a row rest on."""
-    text = ""
-    for name, power in row.powers.items():
-        text += f", by {name}^{power:g}"
-    if row.others:
-        text += f", not scaled by {', '.join(row.others)}"
-    return text
+def _rests_on(powers, assumed, others):
+    """How the seconds of measured rows were scaled to other sizes."""
+    parts = []
+    if powers:
+        fitted = [f"{name}^{power:g}" for name, power in sorted(powers.items())]
+        parts.append(f"scaled by {', '.join(fitted)} as measured")
+    if assumed:
+        parts.append(f"taken in proportion to {', '.join(sorted(assumed))}")
+    if others:
+        parts.append(f"not scaled by {', '.join(sorted(others))}")
+    return f" ({'; '.join(parts)})" if parts else ""
 
 
 def _shown(value):
