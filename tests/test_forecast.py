@@ -41,8 +41,9 @@ best = int(rows["x"].max())
 def second(seed, best):
     """As the first."""
     raise SystemExit("computed")
+```
 
-
+```{code-cell}
 more = sweeps.run_sweep(
     second, [{"best": best}], store=sweeps.store("01_second"), seeds=2
 )
