@@ -25,6 +25,8 @@ READY := $(if $(filter .venv/bin/python,$(PYTHON)),.venv/ready)
 .PHONY: help book lint test bench bench-peers trials record data clean
 # Both are written whole or not at all, so an interrupted make deletes neither.
 .PRECIOUS: $(BUILD)/book/%.ipynb $(BUILD)/html/index.html
+# Published pages have left this folder, and are made again only where what they rest on is newer.
+.SECONDARY: $(BUILD)/pages/index.html
 
 # One build of a profile at a time: another one waits, and finds its work done. Digests first: a chapter is executed again
 # when its notebook is not of today's digest. The cluster starts only if there is work. Each step of this (exec) is this
@@ -36,12 +38,19 @@ book: $(READY)
 		exec $(PYTHON) -m companion.engine.cluster serve -- $(MAKE) -k -j $(JOBS) $(BUILD)/html/index.html; }'
 	@echo "$(BUILD)/html/index.html"
 
-$(BUILD)/html/index.html: $(EXECUTED) $(PAGES)
-	@$(PYTHON) -m companion verify --unless-known --profile $(PROFILE)
+# Pages are made while rows are verified; where either fails, the earlier pages stay.
+$(BUILD)/html/index.html: $(BUILD)/pages/index.html $(BUILD)/verified
+	@$(PYTHON) -m companion publish --profile $(PROFILE)
+
+$(BUILD)/pages/index.html: $(EXECUTED) $(PAGES)
 	@$(PYTHON) -m companion html --profile $(PROFILE)
 
+$(BUILD)/verified: $(EXECUTED) $(PAGES)
+	@$(PYTHON) -m companion verify --unless-known --profile $(PROFILE)
+	@touch $@
+
 $(BUILD)/book/%.ipynb: $(BUILD)/keys/%
-	@$(PYTHON) -m companion execute --profile $(PROFILE) $*
+	@$(PYTHON) -m companion.engine.warm -m companion execute --profile $(PROFILE) $*
 
 lint: $(READY)
 	@$(PYTHON) -m ruff check -q kdlib companion tests benchmarks tools bootstrap.py book/notebooks

@@ -252,6 +252,8 @@ def _parser():
     )
     text = "(make book) build the pages of the executed chapters"
     _add(commands, "html", _later("steps", "build_pages"), text)
+    text = "(make book) publish these pages, with what was verified"
+    _add(commands, "publish", _later("steps", "publish_pages"), text)
     return parser
 
 

@@ -25,6 +25,7 @@ VARIABLES = {
     "KDLIB_ADOPT": "file with the stores whose rows of earlier code are tried again",
     "KDLIB_PLAN": "file beside which sweeps tell what they would ask for",
     "KDLIB_SERVED": "address of the local cluster that this build started",
+    "KDLIB_WARM": "address of the process that has loaded the libraries already",
 }
 
 

@@ -1,7 +1,9 @@
-"""One thread a test, and how many cases of the parameters cells are run, drawn from which seed."""
+"""One thread a test, one process of loaded libraries for all kernels, and how many cases of the parameters cells are run, drawn from which seed."""
 
 import datetime
 import os
+
+from companion.engine import warm
 
 # Before torch is loaded: tests run beside each other, and threads of one would wait for those of the other.
 os.environ.setdefault("OMP_NUM_THREADS", "1")
@@ -12,6 +14,13 @@ def pytest_addoption(parser):
     group = parser.getgroup("cases of the parameters cells")
     group.addoption("--cases", default="10", help="how many are drawn, one a chapter; all: every one that there is")
     group.addoption("--case-seed", type=int, default=int(f"{datetime.date.today():%Y%m%d}"), help="what they are drawn from; by default the date")
+
+
+def pytest_configure(config):
+    """Those that run tests beside each other, which this process starts, find what it has started."""
+    loaded = warm.start()
+    os.environ.update(loaded.__enter__())
+    config.add_cleanup(lambda: loaded.__exit__(None, None, None))
 
 
 def pytest_terminal_summary(terminalreporter, config):

@@ -98,6 +98,35 @@ def test_each_network_of_a_stack_looks_back_at_its_own_epoch():
     torch.testing.assert_close(logits[0], logits[1], rtol=0, atol=1e-3)  # rounding; another network's epoch moves 0.1
 
 
+@pytest.mark.parametrize("room", [stack, resnets])
+def test_no_label_of_the_test_set_reaches_what_is_learnt(room, monkeypatch):
+    def guessed(*given, **way):
+        tensors = [part for part in given if isinstance(part, torch.Tensor)]
+        taught.extend(tensors)
+        kept = way.get("kept", mechanism.kept_epochs(way["epochs"]))
+        shape = (*tensors[1].shape[:-2], len(kept), 60 + 20 + 30, 10)
+        return torch.randn(shape, generator=torch.Generator().manual_seed(0))
+
+    monkeypatch.setattr(room, "learn", guessed)
+    seen = []
+    for labels in (DATA["test_labels"], 9 - DATA["test_labels"]):
+        taught = []
+        room.curves([1], shift=0, **WAY | {"losses": ["plain"], "epochs": 1000, "data": DATA | {"test_labels": labels}})
+        seen.append(taught)
+    for before, after in zip(*seen, strict=True):
+        assert torch.equal(before, after)
+
+
+def test_no_image_that_is_held_out_reaches_those_that_are_learnt_or_asked():
+    way = {"kind": "symmetric", "rate": 0.4, **TASK}
+    task = pictures.draw(1, DATA, **way)
+    images = DATA["train_images"].clone()
+    images[task.held_chosen] = images[task.held_chosen].flip(3)
+    other = pictures.draw(1, DATA | {"train_images": images}, **way)
+    assert not torch.equal(other.held_x, task.held_x)
+    assert torch.equal(other.x, task.x) and torch.equal(other.test_x, task.test_x)
+
+
 def test_a_residual_network_answers_like_a_stack():
     way = WAY | {"width": 4, "losses": ["plain", "agreeing arg-max"], "epochs": 1}
     (row,) = resnets.curves([0], shift=1, **way)

@@ -136,6 +136,28 @@ def test_seeds_together_are_the_seeds_one_by_one(toy):
     assert both[1]["partial_two"] >= both[1]["partial"]
 
 
+def test_each_accuracy_is_of_the_network_that_its_column_names(toy):
+    asked = ("symmetric", 0.6, 1e-4, 2, 60, "cpu", toy)
+    (row,) = rounds.accuracies([0], *asked)
+    x, turn = probe.principal(toy["train"][:60])
+    given = rounds.given_labels([0], "symmetric", 0.6, toy, 60)[0]
+    way = {"weight_decay": 1e-4}
+    teacher = probe.train(x, F.one_hot(given, 6).float()[:, None], **way)
+    soft = probe.outputs(x, teacher)
+    halves = partial.partial_labels(soft, (0.5, 0.5))
+    networks = {"teacher": teacher, "later": probe.train(x, soft, **way, start=teacher),
+                "partial": probe.train(x, halves, **way, start=teacher),
+                "generalised": probe.train(x, halves, **way, start=teacher, loss="generalised", tolerance=1e-3)}
+    want = {}
+    for name, weights in networks.items():
+        places = (toy["test"] @ turn @ weights[:, 0]).argsort(dim=1, descending=True) == toy["test_labels"][:, None]
+        want[name], want[f"{name}_two"] = (100 * places[:, :k].any(dim=1).double().mean().item() for k in (1, 2))
+    got = {"teacher": row["accuracies"][0], "later": row["accuracies"][1]}
+    got |= {name: row[name] for name in ("teacher_two", "partial", "partial_two", "generalised")}
+    assert len(set(want.values())) == len(want), want
+    assert got == pytest.approx({name: want[name] for name in got})
+
+
 def test_the_choice_on_the_test_set_is_never_below_the_last_checkpoint_of_the_teacher(toy):
     honest = rounds.accuracies([0], "superclass", 0.5, 1e-3, 2, 300, "cpu", toy)[0]
     leak = rounds.best_on_test([0], "superclass", 0.5, 1e-3, 2, 300, "cpu", toy)[0]

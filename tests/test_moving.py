@@ -123,6 +123,14 @@ def test_what_cannot_be_drawn_is_refused(change, rule):
         moving.figure("kd-toy", FRAME[:0])
 
 
+@pytest.mark.parametrize("number", [float("nan"), float("inf"), -float("inf")])
+def test_a_setting_that_no_browser_could_read_is_refused(shown, number):
+    for setting in (number, [1.0, number], {"low": {"of": number}}):
+        with pytest.raises(ValueError, match="not JSON compliant"):
+            moving.figure("kd-toy", FRAME, setting=setting)
+    assert not shown
+
+
 def test_numbers_survive_the_way_into_the_page(shown):
     moving.sliders(FRAME, x="n", y="error", along=["epoch"] + ["ρ"])
     data = unescape(shown["html"].split('data-columns="')[1].split('"')[0])

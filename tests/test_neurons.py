@@ -2,6 +2,7 @@
 
 import itertools
 import math
+import types
 
 import pandas
 import pytest
@@ -175,6 +176,24 @@ def test_the_table_task_keeps_its_parts_apart_and_turns_without_loss():
     centred = pixels - images.train_images[:known].flatten(1).float().mean(0) / 255
     unit = torch.nn.functional.normalize(centred, dim=1)
     assert torch.allclose(data["all_test_x"] @ data["all_test_x"].T, unit @ unit.T, atol=1e-5)
+
+
+def test_no_image_that_is_held_out_reaches_what_students_are_trained_on():
+    from kdlib import datasets
+
+    images = datasets.load("digits")
+    known = len(images.train_images) * 5 // 6
+    parts = {name: values.clone() for name, values in datasets.tensors(images).items()}
+    for held_out in (parts["train_images"][known:], parts["test_images"]):
+        held_out.copy_(held_out.flip(3) // 2)
+    trained = []
+    for one in (images, types.SimpleNamespace(**parts)):
+        table = digits.task(one, components=12, n_train=50)
+        data = table | starts.tasks(one, table, components=12)
+        trained.append({name: values for name, values in data.items() if "_train_" in name})
+    assert len(trained[0]) == 12  # inputs and labels: all, reduced, and the four of the starts
+    for name, values in trained[0].items():
+        assert torch.equal(values, trained[1][name]), name
 
 
 def test_students_in_company_are_students_alone():

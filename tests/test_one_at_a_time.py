@@ -65,7 +65,7 @@ def test_who_waits_for_a_lock_that_is_removed_takes_the_new_one(tmp_path):
     assert third.communicate(timeout=20)[0] == "done\n"
 
 
-@pytest.mark.parametrize("name", ["smoke/lock", "smoke/html.lock", "trials/short/lock"])
+@pytest.mark.parametrize("name", ["smoke/lock", "smoke/html.lock", "smoke/record.lock", "trials/short/lock"])
 def test_make_clean_is_refused_while_a_build_is_at_work(tmp_path, name):
     shutil.copy(ROOT / "Makefile", tmp_path)
     for package in ("kdlib", "companion"):

@@ -263,6 +263,13 @@ def test_a_cell_rests_on_the_stores_behind_the_names_that_it_reads(cells, reache
     assert origins.rests_on_store(cells, "a") == reaches
 
 
+@pytest.mark.parametrize("block", ["if ready:", "for one in many:", "while ready:", "try:", "match one:\n  case 1:"])
+def test_what_a_block_may_leave_out_does_not_hide_what_was_there_before(block):
+    end = "\nfinally:\n    pass" if block == "try:" else ""
+    cells = ['rows = f(sweeps.store("a"))', f"{block}\n    rows = 1{end}", "draw(rows)"]
+    assert origins.rests_on_store(cells, "a")
+
+
 LOST = {
     "store": "01_rows",
     "asked": 40,

@@ -20,7 +20,7 @@ import torch
 from companion import sweeps
 from companion.engine import adopted as engine_adopted
 from companion.engine import cluster, recorded, rowprocess, rows
-from companion.engine.asked import Task
+from companion.engine.asked import AskedRows, FinishedRow, Task
 from companion.press import adoption, agreement, cells, chapters, draws, recording
 from processes import until
 
@@ -258,6 +258,20 @@ def test_a_planted_number_is_found_when_its_row_is_computed_again(book, monkeypa
         assert line["verified"] == 12 and line["kind"] == ("trained" if trained else "exact")
 
 
+@pytest.mark.parametrize(("shift", "moved", "agrees"), [(2.0, 1, True), (2.0, 32, False), (7.0, 1, False), (0.5, 32, True)])
+def test_the_mean_of_many_trained_rows_must_be_closer_than_one_of_them(shift, moved, agrees):
+    spread = numpy.random.default_rng(0).normal(size=32)
+    spread = (spread - spread.mean()) / spread.std(ddof=1)  # a seed moves the number by one
+    kept, compared = {}, []
+    for seed, value in enumerate(spread.tolist()):
+        line = {"identity": str(seed), "setting": {}, "seed": seed}
+        kept[str(seed)] = recorded.RecordedRow(FinishedRow({"accuracy": value}, 1.0, "here"), line, {})
+        new = value + shift * (seed < moved)
+        compared.append({"identity": str(seed), "error": None, "differences": {"accuracy": 1.0}, "means": {"accuracy": new}})
+    # one row may be 6 away, the mean of 32 rows 3 (2 / 32)^½ = .75
+    assert (agreement.disagreeing(pandas.DataFrame(compared), kept, True) == []) == agrees
+
+
 def test_every_store_has_its_turn_and_the_seed_repeats_the_draw():
     found = [draws.Row(store, f"{store}{k}", f"chapter {store}", 1.0) for store, n in (("a", 500), ("b", 3), ("c", 40)) for k in range(n)]
     drawn = draws.draw(found, random.Random(3), seconds=60.0)
@@ -349,6 +363,32 @@ def test_rows_of_rewritten_code_are_adopted_after_a_sample_and_taken_from_then_o
     first, _ = told_by(told)
     assert len(first["recorded"]) == 20
     assert adopted(recorded_powers, monkeypatch, rewritten) == ("no recorded row is of earlier code", 0)
+
+
+@pytest.mark.parametrize(
+    ("others", "is_taken"),
+    [
+        ([{}], True),
+        ([{}, {}], False),  # of which nobody knows which one it is
+        ([{"setting": {"k": 2, "device": "cuda"}}], True),
+        ([{"setting": {"k": 3}}], False),
+        ([{"seed": 8}], False),
+        ([{"dtype": "float64"}], False),
+        ([{"batched": True}], False),
+        ([{"source": "digits"}], False),
+        ([{"identity": "today"}], False),  # it is no row of earlier code
+        ([{}, {"seed": 8}, {"setting": {"k": 3}}], True),
+    ],
+)
+def test_a_row_of_earlier_code_is_known_by_all_but_its_code(tmp_path, others, is_taken):
+    sweep = {"batched": False, "dtype": "float32", "source": None}
+    travelled = {}
+    for number, changed in enumerate(others):
+        line = {"identity": f"before {number}", "setting": {"k": 2, "device": "cpu"}, "seed": 7} | changed
+        travelled[line["identity"]] = recorded.RecordedRow(None, line, {name: line.get(name, sweep[name]) for name in sweep})
+    results = AskedRows(tmp_path, {"key": Task({"k": 2, "device": "cpu"}, 7, "cpu", identity="today")})
+    stale = engine_adopted._stale(results, sweep, travelled)
+    assert stale == ({"key": travelled["before 0"]} if is_taken else {})
 
 
 def test_a_formula_that_changed_by_a_millionth_is_not_adopted(recorded_powers, monkeypatch):

@@ -38,6 +38,17 @@ def test_new_outputs_are_those_of_label_averaging_on_the_samples_themselves():
     torch.testing.assert_close(outputs, want, rtol=0, atol=1e-12)
 
 
+def test_no_direction_of_the_features_is_too_small_to_count():
+    features, targets = problem()
+    small = features * torch.tensor([1.0, 0.1, 0.01, 0.001], dtype=torch.float64)  # variances down to a millionth
+    way = {"rounds": 3, "weight_decay": 1e-9}
+    outputs = self_distillation.new_outputs(small, targets, small, **way)
+    want = self_distillation.label_averaging(small @ small.T, targets, rounds=[1, 2, 3], weight_decay=1e-9)
+    torch.testing.assert_close(outputs, want, rtol=0, atol=1e-7)  # 1e-16 of rounding over 14 x 3 x 1e-9
+    held_out = self_distillation.held_out_outputs(small, targets, **way)
+    torch.testing.assert_close(held_out, self_distillation.held_out_outputs(features, targets, **way), rtol=0, atol=0.01)
+
+
 def test_the_mixing_weight_is_the_best_of_many_and_has_the_sign_of_the_slope():
     generator = torch.Generator().manual_seed(0)
     features, new = torch.randn(2, 40, 12, generator=generator, dtype=torch.float64)

@@ -16,7 +16,7 @@ import subprocess
 import sys
 from typing import Any
 
-from companion.engine import localcluster, variables
+from companion.engine import localcluster, variables, warm
 from companion.engine.localcluster import ADDRESS
 
 # Holds the address of the local cluster that ``serve`` started.
@@ -128,14 +128,16 @@ def serve(command):
     """
     parent = os.getppid()
     variables.check()
-    if os.environ.get(ADDRESS):
-        return _status(command, dict(os.environ), parent, None)
-    local = localcluster.start()
-    environment = {**os.environ, **local.environment(), SERVED: local.address}
-    try:
-        return _status(command, environment, parent, local.process)
-    finally:
-        local.stop()
+    with warm.start() as loaded:
+        if os.environ.get(ADDRESS):
+            return _status(command, {**os.environ, **loaded}, parent, None)
+        local = localcluster.start()
+        served = {**local.environment(), SERVED: local.address}
+        try:
+            environment = {**os.environ, **loaded, **served}
+            return _status(command, environment, parent, local.process)
+        finally:
+            local.stop()
 
 
 def _connect(address):

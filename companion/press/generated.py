@@ -6,7 +6,7 @@ import nbformat
 
 from companion import claims, markup
 from companion.claims.verdicts import NOT_REPRODUCED
-from companion.press import chapters, costpage, recording, trials, verification
+from companion.press import chapters, costpage, recording, trials
 
 
 def filled(text, executed):
@@ -14,8 +14,7 @@ def filled(text, executed):
 
     Args:
         text: Markdown in which a line ``<!-- kdlib: NAME -->`` asks for ``findings``,
-            ``counts``, ``ledger``, ``parameters``, ``cost``, ``recorded`` or
-            ``verified``.
+            ``counts``, ``ledger``, ``parameters``, ``cost`` or ``recorded``.
         executed: folder of the executed notebooks.
 
     Returns:
@@ -112,16 +111,11 @@ def _recorded(executed):
     return markup.raw_block(markup.table(heads, rows, class_="kd-claims"))
 
 
-def _verified(executed):
-    return verification.shown(executed.parent / "verified.json")
-
-
 _GENERATED = {
     "findings": _findings,
     "counts": _counts,
     "ledger": _ledger,
     "parameters": _parameter_lists,
     "cost": _cost,
-    "verified": _verified,
     "recorded": _recorded,
 }

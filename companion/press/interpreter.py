@@ -10,7 +10,7 @@ import subprocess
 import sys
 from pathlib import Path
 
-from companion.engine import sources
+from companion.engine import sources, warm
 from companion.press import chapters, files
 
 ASK = """
@@ -55,7 +55,9 @@ def kernel_variables(folder):
     folder = Path(folder)
     kernel = folder / "kernels" / "python3" / "kernel.json"
     kernel.parent.mkdir(parents=True)
-    files.write_whole(kernel, json.dumps(get_kernel_dict()))
+    starts = get_kernel_dict()
+    starts["argv"] = warm.command("-m", "ipykernel_launcher", "-f", "{connection_file}")
+    files.write_whole(kernel, json.dumps(starts))
     return {
         "PYTHONPATH": python_path(),
         # The first place in which Jupyter looks for a kernel.

@@ -60,7 +60,7 @@ def remove(folder):
     """
     folder = Path(folder)
     with contextlib.ExitStack() as taken:
-        for path in [*folder.rglob("lock"), *folder.rglob("html.lock")]:
+        for path in [*folder.rglob("lock"), *folder.rglob("*.lock")]:
             lock = os.open(path, os.O_RDWR)
             taken.callback(os.close, lock)
             if not _is_locked(lock):

@@ -1,6 +1,8 @@
 """What a cell rests on, followed back by name through the cells that ran before it."""
 
 import ast
+import functools
+from typing import NamedTuple
 
 OURS = "kdlib"
 # In these, names that are given inside are not seen outside.
@@ -8,6 +10,28 @@ COMPREHENSIONS = (ast.ListComp, ast.SetComp, ast.DictComp, ast.GeneratorExp)
 FUNCTIONS = (ast.FunctionDef, ast.AsyncFunctionDef, ast.Lambda)
 # What is given in these may not have been given.
 PERHAPS = (ast.If, ast.For, ast.While, ast.Try, ast.Match)
+
+
+class _Cell(NamedTuple):
+    """A cell, read once.
+
+    Attributes:
+        tree: its syntax tree.
+        imported: names that its imports give.
+        needs: names that it reads before it gives them itself.
+        changes: names that it gives, or whose values it changes in place.
+        settles: names to which it gives a value in any case.
+        rooms: names of our modules that it imports, with the modules.
+        parts: pairs of a name and an attribute of it.
+    """
+
+    tree: ast.Module
+    imported: set
+    needs: set
+    changes: set
+    settles: set
+    rooms: dict
+    parts: set
 
 
 def cells_behind(code_cells):
@@ -23,17 +47,7 @@ def cells_behind(code_cells):
     Returns:
         The syntax trees of these cells, the last one first.
     """
-    trees = _trees(code_cells)
-    imported = set()
-    for tree in trees:
-        imported |= _imported(tree)
-    behind = [trees[-1]]
-    wanted = _needs(trees[-1]) - imported
-    for tree in reversed(trees[:-1]):
-        if _changes(tree) & wanted:
-            behind.append(tree)
-            wanted = (wanted - _settles(tree)) | (_needs(tree) - imported)
-    return behind
+    return [cell.tree for cell in _behind(code_cells)]
 
 
 def functions_behind(code_cells):
@@ -46,19 +60,13 @@ def functions_behind(code_cells):
         A sorted list of ``package.room.function``; constants are left out.
     """
     rooms = {}
-    for tree in _trees(code_cells):
-        for node in ast.walk(tree):
-            if isinstance(node, ast.ImportFrom) and _is_ours(node.module):
-                for alias in node.names:
-                    rooms[alias.name] = f"{node.module}.{alias.name}"
+    for source in code_cells:
+        rooms |= _read(source).rooms
     functions = set()
-    for tree in cells_behind(code_cells):
-        for node in ast.walk(tree):
-            is_named = isinstance(node, ast.Attribute)
-            if not is_named or not isinstance(node.value, ast.Name):
-                continue
-            if node.value.id in rooms and not node.attr.isupper():
-                functions.add(f"{rooms[node.value.id]}.{node.attr}")
+    for cell in _behind(code_cells):
+        for name, part in cell.parts:
+            if name in rooms and not part.isupper():
+                functions.add(f"{rooms[name]}.{part}")
     return sorted(functions)
 
 
@@ -84,8 +92,30 @@ def rests_on_store(code_cells, name):
     return False
 
 
-def _trees(code_cells):
-    return [ast.parse(python(source)) for source in code_cells]
+def _behind(code_cells):
+    """The last cell and those that made what it reads, as :class:`_Cell`."""
+    cells = [_read(source) for source in code_cells]
+    imported = set().union(*[cell.imported for cell in cells])
+    behind = [cells[-1]]
+    wanted = cells[-1].needs - imported
+    for cell in reversed(cells[:-1]):
+        if cell.changes & wanted:
+            behind.append(cell)
+            wanted = (wanted - cell.settles) | (cell.needs - imported)
+    return behind
+
+
+# A page asks for what lies behind each of its figures, and its cells are the same.
+@functools.lru_cache(maxsize=1024)
+def _read(source):
+    """A cell's source as :class:`_Cell`."""
+    tree = ast.parse(python(source))
+    imported = _imported(tree)
+    rooms = _rooms(tree)
+    parts = _parts(tree)
+    return _Cell(
+        tree, imported, _needs(tree), _changes(tree), _settles(tree), rooms, parts
+    )
 
 
 def python(source):
@@ -96,6 +126,25 @@ def python(source):
 
 def _is_ours(module):
     return module is not None and module.partition(".")[0] == OURS
+
+
+def _rooms(tree):
+    """Our modules that a cell imports, by the names that it gives them."""
+    rooms = {}
+    for node in ast.walk(tree):
+        if isinstance(node, ast.ImportFrom) and _is_ours(node.module):
+            for alias in node.names:
+                rooms[alias.name] = f"{node.module}.{alias.name}"
+    return rooms
+
+
+def _parts(tree):
+    """The pairs (name, attribute) that a cell reads as ``name.attribute``."""
+    parts = set()
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Attribute) and isinstance(node.value, ast.Name):
+            parts.add((node.value.id, node.attr))
+    return parts
 
 
 def _imported(tree):

@@ -11,6 +11,8 @@ from pathlib import Path
 from companion.press import booksources, files, jupyterbook
 from companion.press.jupyterbook import BuildFailed
 
+# Where the landing page says what was verified.
+VERIFIED = '<p class="kd-verified"></p>'
 STRICT = ["-n", "-W", "--keep-going"]
 LINK = re.compile(
     r'<a\b[^>]*\bhref="(?P<page>[\w-]+\.html)?(?:#(?P<place>[^"]*))?"[^>]*>'
@@ -68,26 +70,49 @@ def build_page(executed, out, chapter, process):
         _unlink_what_is_not_there(html)
 
 
+def publish(pages, out, said):
+    """Put a folder of pages in the place of earlier ones.
+
+    Args:
+        pages: folder of the HTML that :func:`build` made; it goes.
+        out: folder of the published HTML, which is replaced whole.
+        said: HTML of the landing page's line on what was verified.
+    """
+    landing = Path(pages) / "index.html"
+    text = landing.read_text(encoding="utf-8").replace(VERIFIED, str(said))
+    files.write_whole(landing, text)
+    recover(out)
+    with _put_aside(Path(out)):
+        Path(pages).rename(out)
+
+
+@contextmanager
+def _put_aside(out):
+    """While something takes its place, a folder lies beside; then it goes."""
+    old = out.with_name(f"{out.name}-old")
+    shutil.rmtree(old, ignore_errors=True)
+    if out.exists():
+        out.rename(old)
+    yield
+    shutil.rmtree(old, ignore_errors=True)
+
+
 @contextmanager
 def _replacing(out):
     """Folders for sources and for a build, whose HTML takes the place of ``out``."""
     recover(out)
     source = out.with_name(f"{out.name}-source")
     new = out.with_name(f"{out.name}-new")
-    old = out.with_name(f"{out.name}-old")
     for folder in (source, new):
         shutil.rmtree(folder, ignore_errors=True)
     try:
         yield source, new
-        shutil.rmtree(old, ignore_errors=True)
-        if out.exists():
-            out.rename(old)
-        (new / "_build" / "html").rename(out)
+        with _put_aside(out):
+            (new / "_build" / "html").rename(out)
     finally:
         # What is left of a build that failed would fill the disk.
         for folder in (source, new):
             shutil.rmtree(folder, ignore_errors=True)
-    shutil.rmtree(old, ignore_errors=True)
 
 
 def recover(out):

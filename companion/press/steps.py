@@ -3,7 +3,7 @@
 from pathlib import Path
 
 from companion.claims import file
-from companion.press import chapters, execution, keys, locks, site, trials
+from companion.press import chapters, execution, keys, locks, site, trials, verification
 from companion.terminal import say, show
 
 BUILD = Path("_build")
@@ -45,7 +45,7 @@ def execute_chapter(arguments):
 
 
 def build_pages(arguments):
-    """A step of ``make book``: the HTML of all executed chapters.
+    """A step of ``make book``: the HTML of all executed chapters, to be published.
 
     Args:
         arguments: the words of the command line.
@@ -53,5 +53,17 @@ def build_pages(arguments):
     folder = BUILD / arguments.profile
     # A build holds the profile's own lock, and this is one of its steps.
     with locks.held(folder / "html.lock"):
-        site.build(folder / "book", folder / "html", chapter_names=chapters.names())
+        site.build(folder / "book", folder / "pages", chapter_names=chapters.names())
+
+
+def publish_pages(arguments):
+    """A step of ``make book``: the pages say what was verified, and are published.
+
+    Args:
+        arguments: the words of the command line.
+    """
+    folder = BUILD / arguments.profile
+    with locks.held(folder / "html.lock"):
+        said = verification.shown(folder / "verified.json")
+        site.publish(folder / "pages", folder / "html", said)
     show(f"built {folder / 'html' / 'index.html'}")

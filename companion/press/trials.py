@@ -8,6 +8,7 @@ again.
 
 import ast
 import datetime
+import functools
 import json
 
 import yaml
@@ -35,6 +36,12 @@ def read():
     source = places.book() / "trials.yml"
     if not source.exists():
         return []
+    return _read(source, source.stat().st_mtime_ns)
+
+
+@functools.lru_cache(maxsize=4)
+def _read(source, modified):
+    """The trials of a file as it was when it was modified last."""
     trials = yaml.safe_load(source.read_text(encoding="utf-8")) or []
     homes = {claim["id"]: claim["chapter"] for claim in file.read()}
     for trial in trials:

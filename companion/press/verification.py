@@ -157,9 +157,9 @@ def shown(path):
         path: of the file that ``kdlib verify`` wrote; it need not exist.
 
     Returns:
-        Markdown text.
+        HTML.
     """
     if not path.exists():
-        return ""
+        return markup.join([])
     result = json.loads(path.read_text(encoding="utf-8"))
-    return markup.raw_block(markup.element("p", sentence(result), class_="kd-verified"))
+    return markup.element("p", sentence(result), class_="kd-verified")

@@ -1,0 +1,82 @@
+"""A module run in a copy of the process that has loaded the libraries: as ``python -m`` runs it, and never with code of ours from before."""
+
+import os
+import signal
+import subprocess
+import sys
+import textwrap
+
+import pytest
+
+from companion.engine import warm
+from processes import PATIENCE, alive, until
+
+TELL = """
+import json, os, sys
+print("started", flush=True)
+told = {
+    "words": sys.argv[1:], "name": __name__, "folder": os.getcwd(), "path": sys.path, "read": sys.stdin.read(),
+    "environment": dict(sorted(os.environ.items())),
+}
+print(json.dumps(told))
+print("to the other one", file=sys.stderr)
+sys.exit(7)
+"""
+
+
+def _started(folder, source, words=(), **options):
+    (folder / "told.py").write_text(textwrap.dedent(source))
+    return subprocess.Popen([*options.pop("python", warm.command()), "-m", "told", *words], cwd=folder, stdin=subprocess.PIPE,
+                            stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, **options)
+
+
+def test_a_copy_does_what_python_does(tmp_path):
+    words = ["one", "two words", "-p"]
+    copy = _started(tmp_path, TELL, words)
+    plain = _started(tmp_path, TELL, words, python=[sys.executable])
+    assert copy.communicate("some text", PATIENCE) == plain.communicate("some text", PATIENCE)
+    assert copy.returncode == plain.returncode == 7
+
+
+def test_a_copy_has_loaded_the_libraries_and_nothing_of_ours(tmp_path):
+    source = "import sys; print('torch' in sys.modules, 'kdlib' in sys.modules, 'companion' in sys.modules)"
+    assert _started(tmp_path, source).communicate("", PATIENCE)[0].split() == ["True", "False", "False"]
+    # The numbers of a library that reads this when it is loaded would be those of another setting.
+    other = _started(tmp_path, source, env=os.environ | {"OMP_NUM_THREADS": "3"})
+    assert other.communicate("", PATIENCE)[0].split()[0] == "False"
+
+
+@pytest.mark.parametrize("address", ["", "/nowhere/warm 00", f"/nowhere/warm {warm._unchangeable()}"])
+def test_without_the_process_a_module_runs_by_itself(tmp_path, address):
+    alone = _started(tmp_path, "import sys; print('torch' in sys.modules); sys.exit(3)", env=os.environ | {warm.ADDRESS: address})
+    assert alone.communicate("", PATIENCE)[0].split() == ["False"]
+    assert alone.returncode == 3
+
+
+@pytest.mark.parametrize("number, status", [(signal.SIGINT, 130), (signal.SIGTERM, 143)])
+def test_signals_reach_the_copy(tmp_path, number, status):
+    copy = _started(tmp_path, "import time; print('started', flush=True); time.sleep(100)")
+    assert copy.stdout.readline() == "started\n"
+    copy.send_signal(number)
+    told = copy.communicate("", PATIENCE)[1]
+    assert copy.returncode == status
+    assert ("KeyboardInterrupt" in told) == (number == signal.SIGINT)
+
+
+def test_a_copy_ends_with_its_client(tmp_path):
+    copy = _started(tmp_path, "import os, time; print(os.getpid(), flush=True); time.sleep(100)")
+    number = int(copy.stdout.readline())
+    copy.kill()
+    copy.communicate()
+    until(lambda: not alive(number), "the end of the copy")
+
+
+def test_the_process_ends_with_its_block(tmp_path, monkeypatch):
+    monkeypatch.delenv(warm.ADDRESS, raising=False)
+    monkeypatch.setattr(warm, "LIBRARIES", ["wave", "no_library_of_this_name"])
+    with warm.start() as variables:
+        copy = _started(tmp_path, "import os, sys; print(os.getppid(), 'wave' in sys.modules)", env=os.environ | variables)
+        parent, has_loaded = copy.communicate("", PATIENCE)[0].split()
+        parent = int(parent)
+        assert has_loaded == "True" and alive(parent) and parent != os.getpid()
+    assert not alive(parent)
