@@ -57,13 +57,9 @@ def tell(results, sweep, travelled, data):
     Raises:
         NeedsRows: no row of the store is recorded.
     """
-    settings = {}
-    for key, task in results.tasks.items():
-        setting = {name: asked.readable(task.setting[name]) for name in task.setting}
-        group = settings.setdefault(repr(setting), {"setting": setting, "rows": {}})
-        group["rows"][task.identity] = not results.is_missing(key)
+    settings = _settings_of(results)
     store = results.folder.name
-    line = {"store": store, "data": sweep["data"], "settings": list(settings.values())}
+    line = {"store": store, "data": sweep["data"], "settings": settings}
     _write(line | {"supposed": bool(_script.waits_for)})
     _script.told.add(store)
     if not results.missing():
@@ -78,11 +74,19 @@ def tell(results, sweep, travelled, data):
         (row.line["setting"], row.sweep["data"], row.row.seconds, row)
         for row in travelled.values()
     )
-    stand_ins = {}
-    for line_of_setting in settings.values():
-        near = of_store.nearest(line_of_setting["setting"], sweep["data"])
-        stand_ins |= dict.fromkeys(line_of_setting["rows"], near.row)
-    results.take_recorded(stand_ins)
+    for one in settings:
+        near = of_store.nearest(one["setting"], sweep["data"])
+        results.take_recorded(dict.fromkeys(one["rows"], near.row))
+
+
+def _settings_of(results):
+    """The settings asked for, each with its rows: by identity whether it is there."""
+    settings = {}
+    for key, task in results.tasks.items():
+        setting = {name: asked.readable(task.setting[name]) for name in task.setting}
+        one = settings.setdefault(repr(setting), {"setting": setting, "rows": {}})
+        one["rows"][task.identity] = not results.is_missing(key)
+    return list(settings.values())
 
 
 def run(scripts):

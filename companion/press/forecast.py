@@ -116,10 +116,10 @@ def _of_sweep(line, of_store, known, total):
     store = line["store"]
     if "error" in line:
         total.is_least = True
-        waits = ", ".join(line["waits"])
-        yield f"  {store}: needs rows of {waits}" if waits else (
-            f"  {store}: cannot be asked: {line['error']}"
-        )
+        why = f"cannot be asked: {line['error']}"
+        if line["waits"]:
+            why = f"needs rows of {', '.join(line['waits'])}"
+        yield f"  {store}: {why}"
         return
     own = Sum()
     own.is_least = line["supposed"]
