@@ -40,7 +40,8 @@ def main(argv=None):
             # A build that is ended ends what it has begun.
             signal.signal(signal.SIGTERM, signal.default_int_handler)
         variables.check()
-        chapters.check_profile(getattr(arguments, "profile", chapters.DEFAULT_PROFILE))
+        profile = getattr(arguments, "profile", None) or chapters.DEFAULT_PROFILE
+        chapters.check_profile(profile)
         if arguments.needs_extra:
             extra.check()
         return arguments.command(arguments) or 0
@@ -106,11 +107,20 @@ def _run_alone(chapter, out, values, arguments):
 
 def list_chapters(arguments):
     """``kdlib list``: every chapter with its recorded rows, and its parameters with
-    defaults and meanings.
+    defaults and meanings; with ``--profile`` what that profile would ask for.
 
     Args:
         arguments: the words of the command line.
     """
+    if arguments.profile:
+        extra.check()
+
+        from companion.press import forecast
+
+        for line in forecast.lines(arguments.profile, BUILD):
+            show(line)
+        return
+
     from companion.press import recording
 
     for name in chapters.names():
@@ -220,7 +230,10 @@ def _parser():
     commands = parser.add_subparsers(required=True, metavar="COMMAND")
     _add_run(commands)
     text = "every chapter with its parameters, defaults and meanings"
-    _add(commands, "list", list_chapters, text, has_profile=False, needs_extra=False)
+    words = {"has_profile": False, "needs_extra": False}
+    command = _add(commands, "list", list_chapters, text, **words)
+    text = "what it sets, how many rows that asks for, and their hours on this machine"
+    command.add_argument("--profile", help=text)
     _add_claims(commands)
     _add_trials(commands)
     _add_figure(commands)

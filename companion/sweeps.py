@@ -16,6 +16,7 @@ from companion.engine import (
     failures,
     frames,
     identity,
+    planned,
     prepared,
     recorded,
     rowprocess,
@@ -182,6 +183,9 @@ def run_sweep(
     results = asked.AskedRows(store, tasks, time_limit)
     travelled = recorded.read(Path(store).name)
     results.take_recorded(travelled.rows)
+    if planned.is_planned():
+        planned.tell(results, sweep, travelled.rows, data)
+        return frames.frame(results, [], sweep)
     found = {key: row.seconds for key, row in results.finished.items()}
     if retry_failed:
         results.failed.clear()

@@ -23,6 +23,7 @@ VARIABLES = {
     "KDLIB_SWEEPS": "file to which each sweep adds a JSON line on its rows",
     "KDLIB_VERIFY": "file with the identities of recorded rows to compute again",
     "KDLIB_ADOPT": "file with the stores whose rows of earlier code are tried again",
+    "KDLIB_PLAN": "file beside which sweeps tell what they would ask for",
     "KDLIB_SERVED": "address of the local cluster that this build started",
     "KDLIB_WARM": "address of the process that has loaded the libraries already",
 }

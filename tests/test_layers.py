@@ -47,7 +47,7 @@ MAY_IMPORT = {
     "companion.sweeps": "companion.engine kdlib.places",
     "companion.claims": "companion.markup companion.prose kdlib.published kdlib.curves kdlib.intervals kdlib.places",
     "companion.press": "companion.claims companion.terminal companion.markup companion.plots companion.prose"
-    " companion.engine.cluster companion.engine.codekeys companion.engine.recorded companion.engine.rows companion.engine.rowprocess"
+    " companion.engine.cluster companion.engine.codekeys companion.engine.measured companion.engine.recorded companion.engine.rows companion.engine.rowprocess"
     " companion.engine.sources companion.engine.variables companion.engine.verified companion.engine.warm kdlib.places kdlib.devices",
     "companion.__main__": "companion.press companion.claims companion.terminal companion.engine.variables kdlib.places"
     " kdlib.downloads",

@@ -32,6 +32,20 @@ class Prepared:
             self._values = self._function(*arguments, **named)
         return self._values
 
+    def later_rows(self):
+        """The rows that are computed for these data alone.
+
+        Returns:
+            List of :class:`LaterRow`.
+        """
+        found = []
+        for value in (*self._arguments, *self._named.values()):
+            if isinstance(value, LaterRow):
+                found.append(value)
+            elif isinstance(value, Prepared):
+                found += value.later_rows()
+        return found
+
 
 class LaterRow:
     """A row that is computed when another one needs it.

@@ -99,7 +99,7 @@ def source(definition):
         return [definition.__qualname__, list(getattr(definition, "_fields", ()))]
     is_read = isinstance(definition, types.FunctionType)
     if is_read and not is_ours(definition.__module__):
-        if not _is_unchanged(definition.__code__, node):
+        if not _is_unchanged(definition, node):
             return _compiled(definition.__code__)
     return _syntax_of(node)
 
@@ -171,16 +171,33 @@ def _nodes(body, prefix):
             yield from _nodes(node.body, f"{prefix}{node.name}.")
 
 
-def _is_unchanged(code, node):
+def _is_unchanged(function, node):
     """Whether a function's source on disk is still what it was compiled from."""
+    code = function.__code__
     is_function = isinstance(node, (ast.FunctionDef, ast.AsyncFunctionDef))
     if code.co_freevars or not is_function:
         return True
-    module = compile(ast.Module([node], []), "", "exec")
-    for part in module.co_consts:
-        if isinstance(part, types.CodeType) and part.co_name == code.co_name:
-            return _compiled(part) == _compiled(code)
+    # A call of what the same file or cell imports is compiled to other instructions.
+    lines, _ = inspect.findsource(function)
+    for part in _codes("".join(lines)):
+        if part.co_name == code.co_name and _compiled(part) == _compiled(code):
+            return True
     return False
+
+
+@functools.lru_cache(maxsize=64)
+def _codes(text):
+    """The code of all functions of a text; none where it cannot be compiled."""
+    try:
+        waiting = [compile(text, "", "exec", dont_inherit=True)]
+    except SyntaxError:
+        return []
+    found = []
+    while waiting:
+        parts = [part for part in waiting.pop().co_consts if hasattr(part, "co_consts")]
+        found += parts
+        waiting += parts
+    return found
 
 
 def _compiled(code):

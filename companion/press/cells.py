@@ -3,6 +3,7 @@
 import ast
 import json
 import os
+import re
 import signal
 import subprocess
 import sys
@@ -12,6 +13,9 @@ from pathlib import Path
 
 from companion.engine import rowprocess
 from companion.press import chapters, execution, files, origins
+
+# How a cell names the store of its rows.
+STORE = re.compile(r'store\("(\w+)"\)')
 
 
 def script_of(chapter, profile, stores):
@@ -25,18 +29,50 @@ def script_of(chapter, profile, stores):
     Returns:
         The text of a Python script.
     """
+    cells = _code_cells(chapter)
+    places = []
+    for place, (source, _) in enumerate(cells):
+        if any(f'store("{store}")' in source for store in stores):
+            places.append(place + (0 if "run_sweep" in source else 1))
+    return _script(chapter, profile, cells, places)
+
+
+def scripts_of_sweeps(chapter, profile):
+    """A script for each sweep of a chapter: the cells that come to it.
+
+    Args:
+        chapter: full name of the chapter.
+        profile: whose values its parameters have.
+
+    Returns:
+        List of ``(store, text)`` in the chapter's order; the store is the sweep's.
+    """
+    cells = _code_cells(chapter)
+    scripts = []
+    for place, (source, _) in enumerate(cells):
+        if "run_sweep(" in source:
+            text = _script(chapter, profile, cells, [place])
+            scripts.append((STORE.findall(text)[-1], text))
+    return scripts
+
+
+def _code_cells(chapter):
+    """The source of each code cell, and whether it holds the parameters."""
     cells = []
     for cell in execution.notebook(chapter).cells:
         if cell.cell_type == "code":
             tags = cell.metadata.get("tags", [])
             cells.append((origins.python(cell.source), "parameters" in tags))
+    return cells
+
+
+def _script(chapter, profile, cells, places):
+    """The text of the cells that some cells rest on."""
     sources = [source for source, _ in cells]
     wanted = set()
-    for place, source in enumerate(sources):
-        if any(f'store("{store}")' in source for store in stores):
-            last = place + (0 if "run_sweep" in source else 1)
-            for tree in origins.cells_behind(sources[: last + 1]):
-                wanted.add(ast.dump(tree))
+    for place in places:
+        for tree in origins.cells_behind(sources[: place + 1]):
+            wanted.add(ast.dump(tree))
     parts = []
     for source, is_parameters in cells:
         if is_parameters:
@@ -77,23 +113,59 @@ def run_chapter(chapter, profile, stores, built, *, variable, content, ends=None
     if left is not None and left <= 0:
         return []
     with tempfile.TemporaryDirectory() as scratch:
-        asked = Path(scratch) / "asked"
-        files.write_whole(asked, json.dumps(content))
         script = Path(scratch) / f"{chapter}.py"
         files.write_whole(script, script_of(chapter, profile, stores))
-        environment = rowprocess.environment() | {
-            "KDLIB_BOOK": str(chapters.book().resolve()),
-            "KDLIB_PROFILE": profile,
-            "KDLIB_ROWS": str(Path(built).resolve() / "rows"),
-            variable: str(asked),
-            "MPLBACKEND": "agg",
-        }
-        _run([sys.executable, str(script)], environment, scratch, left)
-        answers = Path(f"{asked}.lines")
-        if not answers.exists():
-            return []
-        lines = answers.read_text(encoding="utf-8").splitlines()
-        return [json.loads(line) for line in lines]
+        return _answers(scratch, script, profile, built, variable, content, left)
+
+
+def plan(names, profile, built):
+    """Lets the sweeps of chapters tell what they would ask for, in one process.
+
+    Args:
+        names: full names of the chapters.
+        profile: whose values their parameters have.
+        built: folder of the executed chapters, whose rows are there.
+
+    Returns:
+        Dict from chapter to a list of dicts, see :mod:`companion.engine.planned`.
+
+    Raises:
+        companion.press.chapters.Failed: it failed; the message is its last line.
+    """
+    with tempfile.TemporaryDirectory() as scratch:
+        given = []
+        for name in names:
+            for store, text in scripts_of_sweeps(name, profile):
+                path = Path(scratch) / f"{len(given)}.py"
+                files.write_whole(path, text)
+                given.append([name, store, str(path)])
+        run = Path(scratch) / f"{profile}.py"
+        lines = ["from companion.engine import planned", f"planned.run({given!r})"]
+        files.write_whole(run, "\n".join(lines) + "\n")
+        told = _answers(scratch, run, profile, built, "KDLIB_PLAN", None, None)
+    of_chapters = {name: [] for name in names}
+    for line in told:
+        of_chapters[line["chapter"]].append(line)
+    return of_chapters
+
+
+def _answers(scratch, script, profile, built, variable, content, seconds):
+    """The lines that the sweeps of a script write beside the file of a variable."""
+    asked = Path(scratch) / "asked"
+    files.write_whole(asked, json.dumps(content))
+    environment = rowprocess.environment() | {
+        "KDLIB_BOOK": str(chapters.book().resolve()),
+        "KDLIB_PROFILE": profile,
+        "KDLIB_ROWS": str(Path(built).resolve() / "rows"),
+        variable: str(asked),
+        "MPLBACKEND": "agg",
+    }
+    _run([sys.executable, str(script)], environment, scratch, seconds)
+    answers = Path(f"{asked}.lines")
+    if not answers.exists():
+        return []
+    lines = answers.read_text(encoding="utf-8").splitlines()
+    return [json.loads(line) for line in lines]
 
 
 def _run(command, environment, folder, seconds):
