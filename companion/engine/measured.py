@@ -25,7 +25,7 @@ class Setting(NamedTuple):
 
     @property
     def typical(self):
-        """The median of its rows' seconds: a busy machine moves it less than a mean."""
+        """The median of its rows' seconds; a busy machine moves it little."""
         return statistics.median(self.seconds)
 
 
