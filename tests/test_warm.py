@@ -80,3 +80,9 @@ def test_the_process_ends_with_its_block(tmp_path, monkeypatch):
         parent = int(parent)
         assert has_loaded == "True" and alive(parent) and parent != os.getpid()
     assert not alive(parent)
+
+
+def test_what_libraries_set_when_they_are_loaded_makes_no_other_python():
+    source = "import importlib; from companion.engine import warm; before = warm._unchangeable()\n"
+    source += "for name in warm.LIBRARIES: importlib.import_module(name)\nassert warm._unchangeable() == before"
+    assert subprocess.run([sys.executable, "-c", source]).returncode == 0

@@ -42,7 +42,6 @@ READ_AT_LOADING = (
     "ATEN_",
     "CUDA_",
     "DNNL_",
-    "KMP_",
     "LD_",
     "MALLOC_",
     "MKL_",
