@@ -314,7 +314,7 @@ def _add_trials(commands):
 
 def _add_verify(commands):
     text = "compute recorded rows again on this machine, and compare"
-    command = _add(commands, "verify", _later("rowcommands", "verify_rows"), text)
+    command = _add(commands, "verify", _verify_what_is_there, text)
     size = command.add_mutually_exclusive_group()
     text = "about how long it may take (default 1)"
     size.add_argument("--minutes", type=_above_zero, default=1.0, help=text)
@@ -325,6 +325,14 @@ def _add_verify(commands):
     command.add_argument("--seed", type=int, help="of the draw (default: a random one)")
     text = "nothing is done where this build was verified before"
     command.add_argument("--unless-known", action="store_true", help=text)
+
+
+def _verify_what_is_there(arguments):
+    """``kdlib verify``, which leaves out rows whose images are not on this disk."""
+    from kdlib import downloads
+
+    arguments.absent = downloads.absent()
+    return _later("rowcommands", "verify_rows")(arguments)
 
 
 def _above_zero(text):

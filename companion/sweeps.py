@@ -206,7 +206,7 @@ def run_sweep(
         )
         dispatch.compute(rows, sweep, program)
 
-    verified.compare(tasks, travelled.rows, compute)
+    verified.compare(tasks, travelled.rows, data, compute)
     adopted.sample_stale(results, sweep, travelled.rows, compute)
     if results.missing():
         compute(results)

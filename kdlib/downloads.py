@@ -107,6 +107,16 @@ def main(names):
     return int(failed)
 
 
+def absent():
+    """The image sets that are not on this disk.
+
+    Returns:
+        List of names.
+    """
+    sets = [datasets.Images(name) for name in SOURCES]
+    return [images.name for images in sets if not images.is_on_disk]
+
+
 def download(name, *, root=None, timeout=30.0):
     """Bring the missing and the damaged files of a set into the data folder.
 

@@ -411,3 +411,12 @@ def test_every_file_has_several_sources_each_with_size_and_checksum():
             assert all(url.startswith("https://") and size > 0 for url, size, _ in sources)
             assert all(checksum.split(":")[0] in ("md5", "sha1", "sha256") for _, _, checksum in sources)
     assert {f.removesuffix(".gz") for f in downloads.SOURCES["mnist"]} == set(datasets.MD5["mnist"])
+
+
+def test_the_sets_that_are_not_on_disk(monkeypatch, tmp_path):
+    monkeypatch.setenv("KDLIB_DATA", str(tmp_path))
+    assert set(downloads.absent()) == set(downloads.SOURCES)
+    for file in datasets.MD5["mnist"]:
+        (tmp_path / file).parent.mkdir(exist_ok=True)
+        (tmp_path / f"{file}.gz").touch()
+    assert downloads.absent() == ["cifar10"]

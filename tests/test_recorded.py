@@ -11,6 +11,7 @@ import subprocess
 import sys
 import time
 from pathlib import Path
+from types import SimpleNamespace
 
 import numpy
 import pandas
@@ -21,7 +22,16 @@ from companion import sweeps
 from companion.engine import adopted as engine_adopted
 from companion.engine import cluster, recorded, rowprocess, rows
 from companion.engine.asked import AskedRows, FinishedRow, Task
-from companion.press import adoption, agreement, cells, chapters, draws, recording
+from companion.engine.prepared import Prepared
+from companion.press import (
+    adoption,
+    agreement,
+    cells,
+    chapters,
+    draws,
+    recording,
+    verification,
+)
 from processes import until
 
 
@@ -256,6 +266,33 @@ def test_a_planted_number_is_found_when_its_row_is_computed_again(book, monkeypa
         one = [lines[0] | {"means": {**lines[0]["means"], "accuracy": lines[0]["means"]["accuracy"] + 40}, "differences": {"accuracy": 9.0}}]
         assert agreement.disagreeing(pandas.DataFrame(one + lines[1:]), recorded.read("toy").rows, trained), "one row of twelve"
         assert line["verified"] == 12 and line["kind"] == ("trained" if trained else "exact")
+
+
+def without_images(images):
+    raise FileNotFoundError("faces: a.bin is not in the data folder")
+
+
+def test_rows_whose_images_are_not_on_this_disk_are_left_out_of_a_verification(book, monkeypatch):
+    def ask(source):
+        data = sweeps.prepare(heavy, source, str(book / "made"))
+        return asked(book, data=data, source=source)
+
+    ask(Set("abc"))
+    recording.record("laptop", book / "built")
+    (row, *_) = found = draws.recorded_rows("laptop")
+    assert len(found) == 3 and row.images == Set("abc").name
+    words = SimpleNamespace(store=None, unless_known=False, seed=1, all=True, share=None, minutes=1.0, absent=[row.images])
+    text, status = verification.check("laptop", book / "built", words)
+    assert status == 0 and f"3 rows need images that are not on this disk ({row.images})" in text
+    assert "No recorded row was computed again: 0 of 3 recorded rows" in text
+    file = book / "identities"
+    file.write_text(json.dumps([one.identity for one in found]))
+    monkeypatch.setenv("KDLIB_VERIFY", str(file))
+    (book / "made").unlink()
+    monkeypatch.setattr(Prepared, "values", without_images)
+    ask(Set("abc"))
+    lines = [json.loads(line) for line in Path(f"{file}.lines").read_text().splitlines()]
+    assert [line["left_out"] for line in lines] == ["faces: a.bin is not in the data folder"] * 3
 
 
 @pytest.mark.parametrize(("shift", "moved", "agrees"), [(2.0, 1, True), (2.0, 32, False), (7.0, 1, False), (0.5, 32, True)])

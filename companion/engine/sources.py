@@ -28,6 +28,7 @@ PACKAGE_FOLDERS = {"site-packages", "dist-packages"}
 STARTED = time.time_ns() - 5 * 10**9
 
 
+@functools.cache
 def package_folder(package):
     """The folder from which this process imports a package."""
     return Path(importlib.import_module(package).__file__).parent

@@ -15,7 +15,7 @@ RELATIVE = 1e-8
 ABSOLUTE = 1e-12
 
 
-def compare(tasks, travelled, compute):
+def compare(tasks, travelled, data, compute):
     """Computes the recorded rows again that ``$KDLIB_VERIFY`` names, and adds a line on
     each to the file beside it.
 
@@ -23,8 +23,12 @@ def compare(tasks, travelled, compute):
         tasks: dict from key to :class:`companion.engine.asked.Task`.
         travelled: dict from identity to
             :class:`companion.engine.recorded.RecordedRow`.
+        data: of the sweep, see :func:`companion.sweeps.run_sweep`.
         compute: function of :class:`companion.engine.asked.AskedRows` that completes
             it.
+
+    Where the data cannot be made, as their images are not on this disk, the lines say
+    so and nothing is computed.
     """
     path = os.environ.get("KDLIB_VERIFY")
     if not path:
@@ -36,15 +40,36 @@ def compare(tasks, travelled, compute):
             chosen[key] = task
     if not chosen:
         return
+    missing = _what_is_missing(data)
+    if missing:
+        lines = [
+            {"identity": task.identity, "left_out": missing} for task in chosen.values()
+        ]
+    else:
+        lines = _compared(chosen, travelled, compute)
+    with open(f"{path}.lines", "a", encoding="utf-8") as file:
+        file.writelines(json.dumps(line) + "\n" for line in lines)
+
+
+def _what_is_missing(data):
+    """Which file the data need that is not there; None where they can be made."""
+    try:
+        if hasattr(data, "values"):
+            data.values()
+    except FileNotFoundError as error:
+        return str(error)
+    return None
+
+
+def _compared(chosen, travelled, compute):
+    """A line for each of the tasks, which are computed again."""
     with TemporaryDirectory() as folder:
         again = asked.AskedRows(folder, chosen)
         compute(again)
-        lines = [
+        return [
             {"identity": task.identity} | line_of(again, key, travelled[task.identity])
             for key, task in chosen.items()
         ]
-    with open(f"{path}.lines", "a", encoding="utf-8") as file:
-        file.writelines(json.dumps(line) + "\n" for line in lines)
 
 
 def differences(here, there):

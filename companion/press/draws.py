@@ -19,12 +19,14 @@ class Row(NamedTuple):
         identity: of the row.
         chapter: whose sweep it is of.
         seconds: that it took.
+        images: name of the image set that it needs, or None.
     """
 
     store: str
     identity: str
     chapter: str
     seconds: float
+    images: str | None = None
 
 
 def recorded_rows(profile, store=None):
@@ -50,7 +52,8 @@ def recorded_rows(profile, store=None):
     for name in names if store is None else [store]:
         for identity, row in recorded.read(name, profile).rows.items():
             chapter = row.sweep["chapter"]
-            found.append(Row(name, identity, chapter, row.row.seconds))
+            images = (row.sweep["source"] or {}).get("name")
+            found.append(Row(name, identity, chapter, row.row.seconds, images))
     return found
 
 

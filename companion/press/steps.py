@@ -1,5 +1,6 @@
 """The steps of ``make book``."""
 
+import gc
 from pathlib import Path
 
 from companion.claims import file
@@ -15,6 +16,8 @@ def write_digests(arguments):
     Args:
         arguments: the words of the command line.
     """
+    # Syntax trees are many objects, none is garbage, and the process soon ends.
+    gc.disable()
     # What is wrong with either file is said here, and not by the cell that meets it.
     file.read()
     trials.read()

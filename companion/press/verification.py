@@ -22,7 +22,8 @@ def check(profile, build, words):
         profile: its name.
         build: its folder.
         words: of the command line: ``minutes``, ``share``, ``all``, ``store``,
-            ``seed``, ``unless_known``.
+            ``seed``, ``unless_known``; and ``absent``, the image sets that are not on
+            this disk, whose rows are left out.
 
     Returns:
         ``(text, status)``: a table and a sentence; 1 where a row does not agree.
@@ -51,7 +52,8 @@ def check(profile, build, words):
         # A row may take twice as long here, and chapters wait for each other.
         seconds = workers * limit / 2
     generator = random.Random(seed)
-    drawn = draws.draw(found, generator, seconds=seconds, share=words.share)
+    possible = [row for row in found if row.images not in words.absent]
+    drawn = draws.draw(possible, generator, seconds=seconds, share=words.share)
     compared = verify(profile, drawn, build / "book", workers, limit)
     table = agreement.table(compared, found, profile)
     result = {"state": now, "seed": seed, "rows": len(found)}
@@ -63,6 +65,11 @@ def check(profile, build, words):
         shown.to_string(index=False, float_format="{:.1e}".format),
         f"{sentence(result)} Again: kdlib verify --seed {seed}",
     ]
+    left_out = len(found) - len(possible)
+    if left_out:
+        sets = " and ".join(words.absent)
+        line = f"{left_out:,} rows need images that are not on this disk ({sets})"
+        lines.append(f"{line}; `make data` brings them")
     return "\n".join(lines), int(result["agreed"] < result["verified"])
 
 
@@ -114,7 +121,7 @@ def verify(profile, drawn, built, workers, limit=None):
     with ThreadPoolExecutor(max(1, workers)) as pool:
         lines = []
         for found in pool.map(compared, by_chapter.values()):
-            lines += found
+            lines += [line for line in found if "left_out" not in line]
     stores = {row.identity: row.store for row in drawn}
     for line in lines:
         line["store"] = stores[line["identity"]]
