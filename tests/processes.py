@@ -1,6 +1,7 @@
 """Processes that tests start, watch and wait for."""
 
 import os
+import signal
 import subprocess
 import sys
 import time
@@ -42,3 +43,8 @@ def python(*arguments, env=None, **options):
     environment = {name: text for name, text in os.environ.items() if not name.startswith(("DASK_", "KDLIB_SERVED"))}
     environment |= {"PYTHONPATH": str(Path(kdlib.__file__).parents[1]), "KDLIB_WORKERS": "1", **(env or {})}
     return subprocess.Popen([sys.executable, *arguments], env=environment, stdout=subprocess.PIPE, text=True, **options)
+
+
+def hears_interrupts():
+    """For ``preexec_fn``: what a shell's ``&`` starts does not hear SIGINT, nor do its children."""
+    signal.signal(signal.SIGINT, signal.default_int_handler)

@@ -31,7 +31,7 @@ from companion import sweeps
 from companion.engine import asked, cluster, codekeys, dispatch, identity, rows
 from companion.press import provenance
 from kdlib import intervals
-from processes import PATIENCE, alive, descendants, python, until
+from processes import PATIENCE, alive, descendants, hears_interrupts, python, until
 
 
 @pytest.fixture(scope="module", autouse=True)
@@ -290,8 +290,7 @@ def run_script(tmp_path, log):
         frame = sweeps.run_sweep(run, [{{}}], store={str(tmp_path / "s")!r}, seeds=30)
         print(len(frame), frame.square.sum())
     """))
-    heard = lambda: signal.signal(signal.SIGINT, signal.default_int_handler)  # noqa: E731  a shell's "&" makes it deaf
-    return python(str(script), start_new_session=True, stderr=subprocess.DEVNULL, preexec_fn=heard)
+    return python(str(script), start_new_session=True, stderr=subprocess.DEVNULL, preexec_fn=hears_interrupts)
 
 
 def test_a_killed_run_leaves_no_process_and_its_next_start_computes_what_is_missing(tmp_path, log):

@@ -9,7 +9,7 @@ import textwrap
 import pytest
 
 from companion.engine import warm
-from processes import PATIENCE, alive, until
+from processes import PATIENCE, alive, hears_interrupts, until
 
 TELL = """
 import json, os, sys
@@ -55,7 +55,7 @@ def test_without_the_process_a_module_runs_by_itself(tmp_path, address):
 
 @pytest.mark.parametrize("number, status", [(signal.SIGINT, 130), (signal.SIGTERM, 143)])
 def test_signals_reach_the_copy(tmp_path, number, status):
-    copy = _started(tmp_path, "import time; print('started', flush=True); time.sleep(100)")
+    copy = _started(tmp_path, "import time; print('started', flush=True); time.sleep(100)", preexec_fn=hears_interrupts)
     assert copy.stdout.readline() == "started\n"
     copy.send_signal(number)
     told = copy.communicate("", PATIENCE)[1]
