@@ -97,6 +97,24 @@ def heading(*children):
     return element("th", *children, scope="row")
 
 
+def labelled(drawing, label):
+    """A drawing's markup, whose picture or group says what it shows.
+
+    Args:
+        drawing: markup with an element of the role ``img`` or ``group``.
+        label: text.
+
+    Returns:
+        The drawing as :class:`Markup`.
+    """
+    given = attribute_text(aria_label=label)
+
+    def with_label(role):
+        return role[0] + given
+
+    return Markup(re.sub('role="(img|group)"', with_label, drawing, count=1))
+
+
 def raw_block(*parts):
     """Markup as one block of a MyST page, each part on a line of its own."""
     inner = join(parts, "\n")

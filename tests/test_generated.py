@@ -8,7 +8,7 @@ import yaml
 from nbformat.v4 import new_code_cell, new_markdown_cell, new_notebook, new_output
 
 from companion import claims
-from companion.press import generated
+from companion.press import chapters, generated
 
 CELL = "# {}\n\n```{{code-cell}}\n:tags: [parameters]\nseeds = {}  # independent runs; in [1, 100]\n```\n"
 CHAPTERS = {"01_first": "First", "02_second": "Second", "03_third": "Third"}
@@ -37,7 +37,12 @@ def ask(tmp_path, monkeypatch):
                 outputs.append(new_output("display_data", {"text/html": "<p>"}, metadata={"kdlib": {"claim": made}}))
         if name == "01_first":
             outputs.append(new_output("display_data", {"text/plain": "'It grows.'"}, metadata={"scrapbook": {"name": "finding"}}))
-        cells = [new_markdown_cell(f"# {CHAPTERS[name]}\n\nSource."), new_code_cell("x", outputs=outputs)]
+        said = {"name": "surprise", "text": "It <falls>.", "holds": True, "said": "It <falls>."}
+        outputs.append(new_output("display_data", {"text/plain": ""}, metadata={"kdlib": {"statement": said}}))
+        shown = {"figure": {"name": f"fig-{name[:2]}-curve"}, "image": {"alt": "A \"curve\"."}}
+        html = '<div class="kd-figure"><svg role="img"></svg></div>'
+        drawn = new_code_cell("y", metadata={"mystnb": shown}, outputs=[new_output("display_data", {"text/html": html})])
+        cells = [new_markdown_cell(f"# {CHAPTERS[name]}\n\nSource."), new_code_cell("x", outputs=outputs), drawn]
         nbformat.write(new_notebook(cells=cells), executed / f"{name}.ipynb")
     return lambda name: generated.filled(f"Before.\n<!-- kdlib: {name} -->\nAfter.", executed)
 
@@ -69,6 +74,30 @@ def test_parameters_are_those_of_every_chapter_executed_or_not(ask):
     for number, (table, name) in enumerate(zip(tables, CHAPTERS, strict=True), 1):
         assert f"<summary>{name}</summary>" in table
         assert f"<code>seeds</code></th><td>{number}</td><td>in [1, 100]</td><td>independent runs</td>" in table
+
+
+def test_a_drawing_has_its_alternative_text_and_leads_to_its_place(ask):
+    text = ask("drawing 02_second fig-02-curve")
+    assert '<svg role="img" aria-label="A &quot;curve&quot;.">' in text and 'href="02_second.html#fig-02-curve"' in text
+    with pytest.raises(chapters.Failed, match="02_second: has no figure fig-02-bar"):
+        ask("drawing 02_second fig-02-bar")
+    with pytest.raises(chapters.Failed, match="03_third: is not executed"):
+        ask("drawing 03_third fig-03-curve")
+
+
+def test_surprises_are_sentences_of_executed_chapters_beside_their_pictures(ask, tmp_path):
+    listed = [{"chapter": name, "figure": f"fig-{name[:2]}-curve", "title": "A <bound>"} for name in CHAPTERS]
+    (tmp_path / "book" / "landing.yml").write_text(yaml.safe_dump(listed))
+    text = ask("surprises")
+    assert text.count("<h3>A &lt;bound&gt;</h3><p>It &lt;falls&gt;.</p><figure") == 2
+
+
+def test_the_bar_has_a_part_for_each_verdict_as_wide_as_its_claims_are_many(ask):
+    text = ask("verdicts")
+    parts = dict(re.findall(r'<span class="kd-part--([\w-]+)" style="flex-grow: (\d+)"', text))
+    assert parts == {"reproduced": "1", "undecided": "1", "not-reproduced": "2", "not-run-here": "1"}
+    assert 'aria-label="Claims: 1 not run here, 1 reproduced, 1 undecided, 2 not reproduced."' in text
+    assert 'href="ledger.html#verdict=not+reproduced">not reproduced</a></th><td>2</td><td>The measured value lies outside' in text
 
 
 def test_what_nobody_knows_is_no_silent_gap(ask):

@@ -7,6 +7,7 @@ the ledger gathers the executed chapters.
 """
 
 from companion.claims.baseline import drift, report, write_baseline
+from companion.claims.bar import verdict_bar
 from companion.claims.cards import chapter_summary
 from companion.claims.estimates import below, beyond
 from companion.claims.file import read
@@ -44,5 +45,6 @@ __all__ = [
     "report",
     "run_settings",
     "stated",
+    "verdict_bar",
     "write_baseline",
 ]

@@ -44,7 +44,7 @@ def names():
 
 def number(name):
     """A chapter's number as the text has it: ``1b`` of ``01b_one_dimension``."""
-    return name.partition("_")[0].lstrip("0")
+    return name.partition("_")[0].removeprefix("0")
 
 
 def find(chapter):
@@ -65,8 +65,8 @@ def find(chapter):
     numbered = []
     partial = []
     for name in known:
-        number = name.partition("_")[0]
-        if wanted and number.lstrip("0") == wanted.lstrip("0"):
+        written = name.partition("_")[0]
+        if wanted in (written, number(name)):
             numbered.append(name)
         if wanted and wanted in name:
             partial.append(name)

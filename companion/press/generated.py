@@ -3,10 +3,11 @@
 import re
 
 import nbformat
+import yaml
 
-from companion import claims, markup
+from companion import claims, markup, prose
 from companion.claims.verdicts import NOT_REPRODUCED
-from companion.press import chapters, costpage, recording, trials
+from companion.press import chapters, costpage, drawings, recording, trials
 
 
 def filled(text, executed):
@@ -14,7 +15,9 @@ def filled(text, executed):
 
     Args:
         text: Markdown in which a line ``<!-- kdlib: NAME -->`` asks for ``findings``,
-            ``counts``, ``ledger``, ``parameters``, ``cost`` or ``recorded``.
+            ``surprises``, ``verdicts``, ``counts``, ``ledger``, ``parameters``,
+            ``cost`` or ``recorded``, and ``<!-- kdlib: drawing CHAPTER FIGURE -->`` for
+            a figure.
         executed: folder of the executed notebooks.
 
     Returns:
@@ -22,9 +25,9 @@ def filled(text, executed):
     """
 
     def generated(asked):
-        return _GENERATED[asked[1]](executed)
+        return _GENERATED[asked[1]](executed, *asked[2].split())
 
-    return re.sub(r"^<!-- kdlib: (\w+) -->$", generated, text, flags=re.M)
+    return re.sub(r"^<!-- kdlib: (\w+)([\w -]*) -->$", generated, text, flags=re.M)
 
 
 def _parameter_lists(executed):
@@ -88,6 +91,30 @@ def _findings(executed):
     return "\n".join(lines)
 
 
+def _surprises(executed):
+    """The findings of ``landing.yml``: for each a picture and a sentence of its run."""
+    text = (chapters.book() / "landing.yml").read_text(encoding="utf-8")
+    cards = []
+    for chosen in yaml.safe_load(text):
+        name = chosen["chapter"]
+        if not (executed / f"{name}.ipynb").exists():
+            continue
+        statements = prose.statements(executed / f"{name}.ipynb")
+        title = markup.element("h3", chosen["title"])
+        sentence = markup.element("p", prose.said_of("surprise", statements))
+        picture = drawings.drawing(executed, name, chosen["figure"])
+        cards.append(markup.element("article", title, sentence, picture))
+    return markup.raw_block(markup.element("div", *cards, class_="kd-surprises"))
+
+
+def _drawing(executed, chapter, figure):
+    return markup.raw_block(drawings.drawing(executed, chapter, figure))
+
+
+def _verdicts(executed):
+    return markup.raw_block(claims.verdict_bar(claims.ledger(executed)))
+
+
 def _cost(executed):
     return costpage.table()
 
@@ -113,6 +140,9 @@ def _recorded(executed):
 
 _GENERATED = {
     "findings": _findings,
+    "surprises": _surprises,
+    "drawing": _drawing,
+    "verdicts": _verdicts,
     "counts": _counts,
     "ledger": _ledger,
     "parameters": _parameter_lists,

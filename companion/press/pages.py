@@ -234,15 +234,8 @@ def _alt(cell):
 
 def _describe(drawings, alt):
     """Give each drawing its alt text."""
-    label = markup.attribute_text(aria_label=alt)
-
-    def with_label(role):
-        return role[0] + label
-
     for output in drawings:
-        html = output.data["text/html"]
-        html = re.sub('role="(img|group)"', with_label, html, count=1)
-        output.data["text/html"] = html
+        output.data["text/html"] = markup.labelled(output.data["text/html"], alt)
 
 
 def _frames(drawings):

@@ -1,0 +1,48 @@
+"""A chapter's figure on another page of the book."""
+
+import nbformat
+
+from companion import markup
+from companion.press import chapters
+
+
+def drawing(executed, chapter, figure, *, words=None):
+    """A figure of an executed chapter, for another page.
+
+    Args:
+        executed: folder of the executed notebooks.
+        chapter: full name of the chapter.
+        figure: name of the figure, ``fig-...``.
+        words: what stands below it: text or markup; its link by default.
+
+    Returns:
+        A ``figure`` element; it leads to the figure in its chapter.
+
+    Raises:
+        companion.press.chapters.Failed: there is no such chapter, or no such figure
+            in it.
+    """
+    cell = _cell(executed, chapter, figure)
+    drawn = [output.data.get("text/html", "") for output in cell.outputs]
+    drawn = [html for html in drawn if "kd-figure" in html]
+    if not drawn:
+        raise chapters.Failed(f"{chapter}: {figure} shows no drawing")
+    alt = cell.metadata["mystnb"].get("image", {}).get("alt", "")
+    html = markup.labelled(drawn[0], alt)
+    link = markup.element(
+        "a", f"In chapter {chapters.number(chapter)}", href=f"{chapter}.html#{figure}"
+    )
+    below = markup.element("figcaption", *([words, " "] if words else []), link)
+    return markup.element("figure", html, below, class_="kd-taken")
+
+
+def _cell(executed, chapter, figure):
+    """The code cell of a chapter that draws a figure."""
+    path = executed / f"{chapter}.ipynb"
+    if not path.exists():
+        raise chapters.Failed(f"{chapter}: is not executed, and has no {figure}")
+    for cell in nbformat.read(path, as_version=4).cells:
+        named = cell.metadata.get("mystnb", {}).get("figure", {})
+        if cell.cell_type == "code" and named.get("name") == figure:
+            return cell
+    raise chapters.Failed(f"{chapter}: has no figure {figure}")
