@@ -21,6 +21,7 @@ import torch
 from companion import sweeps
 from companion.engine import adopted as engine_adopted
 from companion.engine import cluster, recorded, rowprocess, rows
+from companion.engine import verified as engine_verified
 from companion.engine.asked import AskedRows, FinishedRow, Task
 from companion.engine.prepared import Prepared
 from companion.press import (
@@ -229,6 +230,11 @@ def test_a_row_that_others_need_is_computed_for_them_alone_and_not_recorded(book
     elsewhere(book, monkeypatch)
     assert ask()["total"].tolist() == [70.0] and not sweeps.store("wide").exists()
     assert ask(3)["total"].tolist() == [105.0] and sweeps.store("wide").exists()
+
+
+def test_a_time_that_a_row_measured_is_not_held_against_another_machine():
+    here, there = {"x": 1.0, "later_seconds": 2.0}, {"x": 1.0, "later_seconds": 9.0}
+    assert engine_verified.differences(here, there) == {"x": 0.0} and engine_verified.means(here) == {"x": 1.0}
 
 
 def noisy(seed, shift):

@@ -13,6 +13,8 @@ from companion.engine import asked, rows
 RELATIVE = 1e-8
 # Of what is zero but for rounding.
 ABSOLUTE = 1e-12
+# How the name of a value ends that is a time, which no machine repeats.
+TIME = "_seconds"
 
 
 def compare(tasks, travelled, data, compute):
@@ -81,11 +83,12 @@ def differences(here, there):
 
     Returns:
         Dict from name to the largest difference of its numbers, relative to the largest
-        of them; infinite where a text, a shape or a name differs.
+        of them; infinite where a text, a shape or a name differs. Times are left out.
     """
     if here.keys() != there.keys():
         return dict.fromkeys(here.keys() ^ there.keys(), numpy.inf)
-    return {name: _difference(here[name], there[name]) for name in there}
+    names = [name for name in there if not name.endswith(TIME)]
+    return {name: _difference(here[name], there[name]) for name in names}
 
 
 def _difference(here, there):
@@ -131,7 +134,7 @@ def line_of(again, key, recorded):
 
 
 def means(values):
-    """The mean of each value's finite numbers, where it has any.
+    """The mean of each value's finite numbers, where it has any and is no time.
 
     Args:
         values: dict of plain values and arrays.
@@ -142,7 +145,7 @@ def means(values):
     found = {}
     for name, value in values.items():
         numbers = numpy.asarray(value)
-        if numbers.dtype.kind in "fiub":
+        if numbers.dtype.kind in "fiub" and not name.endswith(TIME):
             numbers = numbers.astype(float)
             numbers = numbers[numpy.isfinite(numbers)]
             if numbers.size:
