@@ -130,8 +130,9 @@ def run_sweep(
 
     Args:
         run: ``run(seed, **setting) -> dict`` of numbers, texts, lists of these, arrays
-            or tensors, in which a name that ends in ``_seconds`` is a time; with ``batched=True``, ``run(seeds, **setting) -> list`` of such
-            dicts, one a seed.
+            or tensors, in which a name that ends in ``_seconds`` is a time; with
+            ``batched=True``, ``run(seeds, **setting) -> list`` of such dicts, one a
+            seed.
         settings: list of dicts with plain values.
         store: folder of the rows, see :func:`store`.
         seeds: an int K for the seeds 0 to K - 1, or the seeds.
