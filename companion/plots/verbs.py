@@ -61,18 +61,24 @@ def curve(axis, frame, x, y, *, color, label=None, line="-", **style):
     _drawn.append(_Drawn(axis, label, x, frame[[x, y]].rename(columns={y: "value"})))
 
 
-def paper(axis, points, *, label=None, line="o-", **style):
-    """Draw a paper's own curve in the colour of all papers, under ours.
+def paper(axis, points, *, color=None, label=None, line="--", **style):
+    """Draw a paper's own curve, dashed, in the colour of its partner of ours.
+
+    The legend has one key for all of a panel's curves of the paper.
 
     Args:
         axis: ``matplotlib.axes.Axes``.
         points: ``[[x, y], ...]``, such as a curve of ``published.curves``.
-        label: what the legend calls it.
-        line: matplotlib's format of the line.
+        color: the colour of our curve beside it; grey where it has none.
+        label: what the table of its rows calls it.
+        line: matplotlib's format of the line; ``"o"`` draws points alone.
         **style: further options of the line.
     """
-    look = {"color": COLORS["paper"], "ms": 4, "mfc": "none", "lw": 0.9, "zorder": 1.5}
-    axis.plot(*zip(*points, strict=True), line, label=label, **look | style)
+    look = {"ms": 5, "mfc": "none", "lw": 1.3, "zorder": 1.5} | style
+    if not any(one.get_label() == "paper" for one in axis.lines):
+        axis.plot([], [], line, label="paper", **look | {"color": COLORS["paper"]})
+    look["color"] = color or COLORS["paper"]
+    axis.plot(*zip(*points, strict=True), line, **look)
     frame = pandas.DataFrame(points, columns=["x", "value"])
     _drawn.append(_Drawn(axis, label or "paper", "x", frame))
 

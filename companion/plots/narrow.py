@@ -1,0 +1,107 @@
+"""A figure laid out anew for a phone: one panel under another, the legend above."""
+
+COLUMN = 7.1  # inches of the page's column beside a laptop's two side bars
+PHONE = 3.4  # inches of a phone's screen
+TALL = (1.9, 2.7)  # inches of a panel: at least, at most
+IN_A_ROW = 3  # of pictures without axes
+
+
+def fit_column(figure):
+    """Make a figure no wider than the page's column, so that letters keep their size.
+
+    Args:
+        figure: ``matplotlib.figure.Figure``.
+    """
+    width, height = figure.get_size_inches()
+    if width > COLUMN:
+        figure.set_size_inches(COLUMN, height)
+
+
+def stack(figure):
+    """Lay a figure out for a phone; it is another figure afterwards.
+
+    Panels that stood side by side stand one under another, each with its labels and
+    numbers. A legend of several panels, or one of many entries, stands above them.
+
+    Args:
+        figure: ``matplotlib.figure.Figure``.
+    """
+    panels = [axis for axis in figure.axes if not hasattr(axis, "_colorbar")]
+    grids = [axis.get_subplotspec() for axis in panels]
+    if not panels or None in grids:
+        figure.set_size_inches(PHONE, PHONE)
+        return
+    rows, columns = grids[0].get_gridspec().get_geometry()
+    height = figure.get_figheight() / rows
+    _label_each(panels)
+    legends = _take_legends(figure, panels)
+    if len(panels) > 1:
+        rows = _place(figure, panels)
+    panel = min(max(height, TALL[0]), TALL[1])
+    if all(_is_picture(axis) for axis in panels):
+        panel = PHONE / min(len(panels), IN_A_ROW)
+    above = sum(_put_above(figure, legend) for legend in legends)
+    figure.set_size_inches(PHONE, rows * panel + above)
+
+
+def _place(figure, panels):
+    """Give each panel its place in the new grid; how many rows that has."""
+    columns = IN_A_ROW if all(_is_picture(axis) for axis in panels) else 1
+    rows = -(-len(panels) // columns)
+    grid = figure.add_gridspec(rows, columns)
+    for place, axis in enumerate(panels):
+        axis.set_subplotspec(grid[divmod(place, columns)])
+    return rows
+
+
+def _is_picture(axis):
+    return not axis.axison or not (len(axis.get_xticks()) or len(axis.get_yticks()))
+
+
+def _label_each(panels):
+    """Give each panel the labels and numbers that a neighbour showed for it."""
+    across = {}
+    upward = {}
+    for axis in panels:
+        spec = axis.get_subplotspec()
+        across[spec.colspan.start] = axis.get_xlabel() or across.get(spec.colspan.start)
+        upward.setdefault(spec.rowspan.start, axis.get_ylabel())
+    for axis in panels:
+        spec = axis.get_subplotspec()
+        axis.set_xlabel(axis.get_xlabel() or across[spec.colspan.start] or "")
+        axis.set_ylabel(axis.get_ylabel() or upward[spec.rowspan.start])
+        axis.tick_params(labelbottom=True, labelleft=True)
+
+
+def _take_legends(figure, panels):
+    """The entries and titles of the legends that do not stay where they are."""
+    moved = [*figure.legends]
+    owned = [axis.get_legend() for axis in panels if axis.get_legend()]
+    alone = len(owned) == 1 and len(panels) > 1
+    for legend in owned:
+        if alone or len(legend.get_texts()) > 3 or legend._bbox_to_anchor is not None:
+            moved.append(legend)
+    taken = {}
+    for legend in moved:
+        words = [text.get_text() for text in legend.get_texts()]
+        title = legend.get_title().get_text()
+        taken[title, *words] = (legend.legend_handles, words, title)
+        legend.remove()
+    return list(taken.values())
+
+
+def _put_above(figure, legend):
+    """Draw a legend above the panels; the inches that it takes."""
+    handles, words, title = legend
+    columns = max(1, min(4, int(44 / (max(map(len, words)) + 6))))
+    figure.legend(
+        handles,
+        words,
+        title=title or None,
+        ncols=columns,
+        loc="outside upper left",
+        alignment="left",
+        columnspacing=1.2,
+    )
+    lines = -(-len(words) // columns) + bool(title)
+    return 0.17 * lines + 0.1
