@@ -1,5 +1,7 @@
 """A figure laid out anew for a phone: one panel under another, the legend above."""
 
+from matplotlib.ticker import NullLocator
+
 COLUMN = 7.1  # inches of the page's column beside a laptop's two side bars
 PHONE = 3.4  # inches of a phone's screen
 TALL = (1.9, 2.7)  # inches of a panel: at least, at most
@@ -34,6 +36,7 @@ def stack(figure):
     rows, columns = grids[0].get_gridspec().get_geometry()
     height = figure.get_figheight() / rows
     _label_each(panels)
+    _drop_small_ticks(panels)
     legends = _take_legends(figure, panels)
     if len(panels) > 1:
         rows = _place(figure, panels)
@@ -73,21 +76,35 @@ def _label_each(panels):
         axis.tick_params(labelbottom=True, labelleft=True)
 
 
+def _drop_small_ticks(panels):
+    """Leave out the ticks between decades, which crowd a phone and take time to draw."""
+    for panel in panels:
+        for axis in (panel.xaxis, panel.yaxis):
+            low, high = sorted(axis.get_view_interval())
+            if axis.get_scale() == "log" and high >= 100 * low:
+                axis.set_minor_locator(NullLocator())
+
+
 def _take_legends(figure, panels):
     """The entries and titles of the legends that do not stay where they are."""
     moved = [*figure.legends]
     owned = [axis.get_legend() for axis in panels if axis.get_legend()]
-    alone = len(owned) == 1 and len(panels) > 1
+    served = {_words(legend) for legend in owned}
     for legend in owned:
-        if alone or len(legend.get_texts()) > 3 or legend._bbox_to_anchor is not None:
+        serves_all = len(panels) > 1 and (len(owned) == 1 or len(served) == 1)
+        crowds = len(panels) == 1 and len(legend.get_texts()) > 3
+        if serves_all and len(legend.get_texts()) > 1 or crowds:
             moved.append(legend)
     taken = {}
     for legend in moved:
-        words = [text.get_text() for text in legend.get_texts()]
         title = legend.get_title().get_text()
-        taken[title, *words] = (legend.legend_handles, words, title)
+        taken[title, _words(legend)] = (legend.legend_handles, _words(legend), title)
         legend.remove()
     return list(taken.values())
+
+
+def _words(legend):
+    return tuple(text.get_text() for text in legend.get_texts())
 
 
 def _put_above(figure, legend):
