@@ -67,7 +67,8 @@ class _EndLabels(Artist):
         ends = {line: end for line, end in ends.items() if end is not None}
         ordered = sorted(ends, key=lambda line: ends[line][1])
         step = GAP * _size() * point
-        heights = _spread([ends[line][1] for line in ordered], step, panel)
+        top = panel.y1 - step * bool(self._title)
+        heights = _spread([ends[line][1] for line in ordered], step, panel.y0, top)
         x = panel.x1 + ARM * point
         texts = []
         for line, height in zip(ordered, heights, strict=True):
@@ -80,8 +81,8 @@ class _EndLabels(Artist):
             arm.set_figure(figure)
             texts.append((text, arm))
         if self._title and texts:
-            above = max(heights[-1] + step, panel.y1)
-            texts.append((self._text(panel.x1 + 2 * point, above, self._title), None))
+            title = self._text(x + 2 * point, heights[-1] + step, self._title)
+            texts.append((title, None))
         return texts
 
     def _text(self, x, y, words):
@@ -109,12 +110,11 @@ def _end(line, panel):
     return places[inside][np.argmax(places[inside][:, 0])] if inside.any() else None
 
 
-def _spread(heights, step, panel):
+def _spread(heights, step, bottom, top):
     """The nearest heights in the same order that lie at least a step apart."""
     if not heights:
         return []
     steps = step * np.arange(len(heights))
     apart = isotonic_regression(np.array(heights) - steps).x
-    highest = panel.y1 - steps[-1]
-    lowest = min(panel.y0, highest)
-    return np.clip(apart, lowest, highest) + steps
+    highest = top - steps[-1]
+    return np.clip(apart, min(bottom, highest), highest) + steps

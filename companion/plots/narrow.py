@@ -1,5 +1,7 @@
 """A figure laid out anew for a phone: one panel under another, the legend above."""
 
+from matplotlib.colors import to_hex
+from matplotlib.lines import Line2D
 from matplotlib.ticker import NullLocator
 
 COLUMN = 7.1  # inches of the page's column beside a laptop's two side bars
@@ -89,11 +91,12 @@ def _take_legends(figure, panels):
     """The entries and titles of the legends that do not stay where they are."""
     moved = [*figure.legends]
     owned = [axis.get_legend() for axis in panels if axis.get_legend()]
-    served = {_words(legend) for legend in owned}
+    same = len({_words(legend) for legend in owned}) == 1
     for legend in owned:
-        serves_all = len(panels) > 1 and (len(owned) == 1 or len(served) == 1)
-        crowds = len(panels) == 1 and len(legend.get_texts()) > 3
-        if serves_all and len(legend.get_texts()) > 1 or crowds:
+        many = len(legend.get_texts())
+        if len(panels) == 1 and many > 3:
+            moved.append(legend)
+        elif len(panels) > 1 and many > 1 and same and _serves(legend, panels):
             moved.append(legend)
     taken = {}
     for legend in moved:
@@ -101,6 +104,16 @@ def _take_legends(figure, panels):
         taken[title, _words(legend)] = (legend.legend_handles, _words(legend), title)
         legend.remove()
     return list(taken.values())
+
+
+def _serves(legend, panels):
+    """Whether every panel has a curve in a colour of the legend's."""
+    shown = {_color(handle) for handle in legend.legend_handles}
+    return all(shown & {_color(line) for line in axis.lines} for axis in panels)
+
+
+def _color(artist):
+    return to_hex(artist.get_color()) if isinstance(artist, Line2D) else None
 
 
 def _words(legend):

@@ -50,6 +50,7 @@ def _element(figure, class_name, *, most):
     svg = re.sub(r'\bid="([^"]+)"', rf'id="{own}-\1"', svg)
     svg = re.sub(r'(url\(#|href="#)', rf"\1{own}-", svg)
     svg = re.sub(r"#[0-9a-f]{6}\b", lambda color: CSS.get(color[0], color[0]), svg)
+    svg = re.sub(r"(?<=>)[^<>]+(?=</text>|</tspan>)", _with_minus, svg)
     svg = re.sub(r'(?<= )(?:d|x|y|transform)="[^"]*"', _shorter, svg)
     size = f"width:100%;max-width:{most * 96 * figure.get_figwidth():.0f}px"
     shown = rf'\1 class="{class_name}" style="{size}"'
@@ -61,6 +62,11 @@ def _element(figure, class_name, *, most):
 def _shorter(places):
     """An attribute's numbers to a hundredth of a point."""
     return re.sub(r"\d+\.\d{3,}", lambda number: f"{float(number[0]):.2f}", places[0])
+
+
+def _with_minus(words):
+    """A text with the sign of minus before its numbers."""
+    return re.sub(r"(?<![\w.-])-(?=[\d.]*\d)", "−", words[0])
 
 
 def _drawing(figure):

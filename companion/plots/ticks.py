@@ -16,6 +16,8 @@ class PlainLogFormatter(LogFormatterSciNotation):
             return ""
         sign = "−" if value < 0 else ""
         size = abs(value)
+        if size and self._is_crowded(size):
+            return ""
         if size == 0 or self._stays_near_one():
             return f"{sign}{size:g}"
         exponent = math.floor(math.log10(size) + 1e-9)
@@ -24,6 +26,12 @@ class PlainLogFormatter(LogFormatterSciNotation):
             return f"{sign}{size:g}"
         power = "10" + str(exponent).translate(RAISED)
         return sign + (power if f"{factor:g}" == "1" else f"{factor:g}·{power}")
+
+    def _is_crowded(self, size):
+        """Whether a tick is another one than 1, 2 and 5 where these are enough."""
+        low, high = sorted(self.axis.get_view_interval())
+        first = f"{size:.0e}"[0]
+        return first not in "125" and (low <= 0 or high > 4 * low)
 
     def _stays_near_one(self):
         low, high = sorted(abs(end) for end in self.axis.get_view_interval())
