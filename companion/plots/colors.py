@@ -32,9 +32,7 @@ RAMPS |= {(end, start): ramp[::-1] for (start, end), ramp in RAMPS.items()}
 BLACKS = ("#000000", "#262626", "#333333")  # matplotlib's and seaborn's own ink
 
 # What a drawing's colours become on the page.
-CSS = {
-    color: f"var(--kd-{name}, {color})" for name, color in (STOPS | COLORS).items()
-}
+CSS = {color: f"var(--kd-{name}, {color})" for name, color in (STOPS | COLORS).items()}
 CSS |= dict.fromkeys(BLACKS, CSS[COLORS["ink"]])
 
 

@@ -79,7 +79,7 @@ def _label_each(panels):
 
 
 def _drop_small_ticks(panels):
-    """Leave out the ticks between decades, which crowd a phone and take time to draw."""
+    """Leave out the ticks between decades, which crowd a phone and cost time."""
     for panel in panels:
         for axis in (panel.xaxis, panel.yaxis):
             low, high = sorted(axis.get_view_interval())

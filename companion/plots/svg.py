@@ -1,4 +1,4 @@
-"""A figure for every screen and theme: inline SVG whose colours are the style sheet's."""
+"""A figure for every screen and theme: inline SVG in the style sheet's colours."""
 
 import hashlib
 import re

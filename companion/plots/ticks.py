@@ -28,8 +28,10 @@ class PlainLogFormatter(LogFormatterSciNotation):
         return sign + (power if f"{factor:g}" == "1" else f"{factor:g}·{power}")
 
     def _is_crowded(self, size):
-        """Whether a tick is another one than 1, 2 and 5 where these are enough."""
+        """Whether a tick is left without a text so that its neighbours can be read."""
         low, high = sorted(self.axis.get_view_interval())
+        if low < 0 and size == 1:
+            return high > 1000  # beside the zero of a symmetric axis
         first = f"{size:.0e}"[0]
         return first not in "125" and (low <= 0 or high > 4 * low)
 
