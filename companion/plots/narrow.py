@@ -1,5 +1,7 @@
 """A figure laid out anew for a phone: one panel under another, the legend above."""
 
+import textwrap
+
 from matplotlib.colors import to_hex
 from matplotlib.lines import Line2D
 from matplotlib.ticker import NullLocator
@@ -7,7 +9,8 @@ from matplotlib.ticker import NullLocator
 COLUMN = 7.1  # inches of the page's column beside a laptop's two side bars
 PHONE = 3.4  # inches of a phone's screen
 TALL = (1.9, 2.7)  # inches of a panel: at least, at most
-IN_A_ROW = 3  # of pictures without axes
+LETTER = 0.08  # inches of a label
+IN_A_ROW = 2  # of pictures without axes
 
 
 def fit_column(figure):
@@ -45,6 +48,7 @@ def stack(figure):
     panel = min(max(height, TALL[0]), TALL[1])
     if all(_is_picture(axis) for axis in panels):
         panel = PHONE / min(len(panels), IN_A_ROW)
+    _wrap_labels(panels, panel)
     above = sum(_put_above(figure, legend) for legend in legends)
     figure.set_size_inches(PHONE, rows * panel + above)
 
@@ -76,6 +80,15 @@ def _label_each(panels):
         axis.set_xlabel(axis.get_xlabel() or across[spec.colspan.start] or "")
         axis.set_ylabel(axis.get_ylabel() or upward[spec.rowspan.start])
         axis.tick_params(labelbottom=True, labelleft=True)
+
+
+def _wrap_labels(panels, height):
+    """Break labels that are longer than a panel of that many inches is high or wide."""
+    for axis in panels:
+        upward = textwrap.fill(axis.get_ylabel(), int((height - 0.6) / LETTER))
+        across = textwrap.fill(axis.get_xlabel(), int(0.9 * PHONE / LETTER))
+        axis.set_ylabel(upward)
+        axis.set_xlabel(across, loc="right" if len(across) > 22 else "center")
 
 
 def _drop_small_ticks(panels):

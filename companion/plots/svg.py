@@ -8,7 +8,7 @@ import matplotlib
 
 from companion.plots import narrow
 from companion.plots.colors import CSS
-from companion.plots.ticks import write_plainly
+from companion.plots.ticks import ten_to, write_plainly
 
 
 def figure_html(figure):
@@ -50,7 +50,7 @@ def _element(figure, class_name, *, most):
     svg = re.sub(r'\bid="([^"]+)"', rf'id="{own}-\1"', svg)
     svg = re.sub(r'(url\(#|href="#)', rf"\1{own}-", svg)
     svg = re.sub(r"#[0-9a-f]{6}\b", lambda color: CSS.get(color[0], color[0]), svg)
-    svg = re.sub(r"(?<=>)[^<>]+(?=</text>|</tspan>)", _with_minus, svg)
+    svg = re.sub(r"(?<=>)[^<>]+(?=</text>|</tspan>)", _as_written, svg)
     svg = re.sub(r'(?<= )(?:d|x|y|transform)="[^"]*"', _shorter, svg)
     size = f"width:100%;max-width:{most * 96 * figure.get_figwidth():.0f}px"
     shown = rf'\1 class="{class_name}" style="{size}"'
@@ -64,9 +64,15 @@ def _shorter(places):
     return re.sub(r"\d+\.\d{3,}", lambda number: f"{float(number[0]):.2f}", places[0])
 
 
-def _with_minus(words):
-    """A text with the sign of minus before its numbers."""
-    return re.sub(r"(?<![\w.-])-(?=[\d.]*\d)", "−", words[0])
+def _as_written(words):
+    """A text with its numbers as a reader writes them: a sign of minus, powers of ten."""
+    text = re.sub(r"(?<![\w.])(\d(?:\.\d+)?)e([+-]\d+)\b", _power, words[0])
+    return re.sub(r"(?<![\w.-])-(?=[\d.]*\d)", "−", text)
+
+
+def _power(number):
+    power = ten_to(int(number[2]))
+    return power if number[1] == "1" else f"{number[1]}·{power}"
 
 
 def _drawing(figure):

@@ -7,6 +7,11 @@ from matplotlib.ticker import LogFormatter, LogFormatterSciNotation
 RAISED = str.maketrans("-0123456789", "⁻⁰¹²³⁴⁵⁶⁷⁸⁹")
 
 
+def ten_to(exponent):
+    """A power of ten as text."""
+    return "10" + str(exponent).translate(RAISED)
+
+
 class PlainLogFormatter(LogFormatterSciNotation):
     """0.001, 0.01, 0.1, 1, 10 where an axis stays near one, else powers of ten."""
 
@@ -24,7 +29,7 @@ class PlainLogFormatter(LogFormatterSciNotation):
         factor = size / 10.0**exponent
         if exponent in (0, 1):
             return f"{sign}{size:g}"
-        power = "10" + str(exponent).translate(RAISED)
+        power = ten_to(exponent)
         return sign + (power if f"{factor:g}" == "1" else f"{factor:g}·{power}")
 
     def _is_crowded(self, size):
