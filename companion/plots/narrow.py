@@ -2,13 +2,14 @@
 
 import textwrap
 
-from matplotlib.colors import to_hex
-from matplotlib.lines import Line2D
 from matplotlib.ticker import NullLocator
+
+from companion.plots import legends
 
 COLUMN = 7.1  # inches of the page's column beside a laptop's two side bars
 PHONE = 3.4  # inches of a phone's screen
 TALL = (1.9, 2.7)  # inches of a panel: at least, at most
+MANY = 3  # panels, under which a legend above the first is out of view
 LETTER = 0.08  # inches of a label
 IN_A_ROW = 2  # of pictures without axes
 
@@ -32,25 +33,34 @@ def stack(figure):
 
     Args:
         figure: ``matplotlib.figure.Figure``.
+
+    Returns:
+        A figure of the legend alone where many panels would leave it out of view, else
+        None.
     """
     panels = [axis for axis in figure.axes if not hasattr(axis, "_colorbar")]
     grids = [axis.get_subplotspec() for axis in panels]
     if not panels or None in grids:
         figure.set_size_inches(PHONE, PHONE)
-        return
+        return None
     rows, columns = grids[0].get_gridspec().get_geometry()
     height = figure.get_figheight() / rows
     _label_each(panels)
     _drop_small_ticks(panels)
-    legends = _take_legends(figure, panels)
+    keys = legends.take(figure, panels)
     if len(panels) > 1:
         rows = _place(figure, panels)
     panel = min(max(height, TALL[0]), TALL[1])
     if all(_is_picture(axis) for axis in panels):
         panel = PHONE / min(len(panels), IN_A_ROW)
     _wrap_labels(panels, panel)
-    above = sum(_put_above(figure, legend) for legend in legends)
-    figure.set_size_inches(PHONE, rows * panel + above)
+    figure.set_size_inches(PHONE, rows * panel)
+    if keys and rows >= MANY:
+        return legends.strip(keys, PHONE)
+    for key in keys:
+        key.draw(figure, loc="outside upper left")
+    figure.set_figheight(rows * panel + sum(key.height for key in keys))
+    return None
 
 
 def _place(figure, panels):
@@ -98,53 +108,3 @@ def _drop_small_ticks(panels):
             low, high = sorted(axis.get_view_interval())
             if axis.get_scale() == "log" and high >= 100 * low:
                 axis.set_minor_locator(NullLocator())
-
-
-def _take_legends(figure, panels):
-    """The entries and titles of the legends that do not stay where they are."""
-    moved = [*figure.legends]
-    owned = [axis.get_legend() for axis in panels if axis.get_legend()]
-    same = len({_words(legend) for legend in owned}) == 1
-    for legend in owned:
-        many = len(legend.get_texts())
-        if len(panels) == 1 and many > 3:
-            moved.append(legend)
-        elif len(panels) > 1 and many > 1 and same and _serves(legend, panels):
-            moved.append(legend)
-    taken = {}
-    for legend in moved:
-        title = legend.get_title().get_text()
-        taken[title, _words(legend)] = (legend.legend_handles, _words(legend), title)
-        legend.remove()
-    return list(taken.values())
-
-
-def _serves(legend, panels):
-    """Whether every panel has a curve in a colour of the legend's."""
-    shown = {_color(handle) for handle in legend.legend_handles}
-    return all(shown & {_color(line) for line in axis.lines} for axis in panels)
-
-
-def _color(artist):
-    return to_hex(artist.get_color()) if isinstance(artist, Line2D) else None
-
-
-def _words(legend):
-    return tuple(text.get_text() for text in legend.get_texts())
-
-
-def _put_above(figure, legend):
-    """Draw a legend above the panels; the inches that it takes."""
-    handles, words, title = legend
-    columns = max(1, min(4, int(44 / (max(map(len, words)) + 6))))
-    figure.legend(
-        handles,
-        words,
-        title=title or None,
-        ncols=columns,
-        loc="outside upper left",
-        alignment="left",
-        columnspacing=1.2,
-    )
-    lines = -(-len(words) // columns) + bool(title)
-    return 0.17 * lines + 0.1

@@ -34,13 +34,15 @@ def inline_svg(figure):
         figure: a ``matplotlib.figure.Figure``.
 
     Returns:
-        Two ``<svg>`` elements as text, of the classes ``kd-wide`` and ``kd-narrow``.
+        ``<svg>`` elements as text: one of the class ``kd-wide``, then one or two of the
+        class ``kd-narrow``, of which a legend that stays in view is ``kd-key`` too.
     """
     write_plainly(figure)
     narrow.fit_column(figure)
     wide = _element(figure, "kd-wide", most=1.0)
-    narrow.stack(figure)
-    return wide + _element(figure, "kd-narrow", most=1.35)
+    legend = narrow.stack(figure)
+    key = _element(legend, "kd-narrow kd-key", most=1.35) if legend else ""
+    return wide + key + _element(figure, "kd-narrow", most=1.35)
 
 
 def _element(figure, class_name, *, most):
@@ -65,7 +67,7 @@ def _shorter(places):
 
 
 def _as_written(words):
-    """A text with its numbers as a reader writes them: a sign of minus, powers of ten."""
+    """A text whose numbers have a sign of minus, and powers of ten without e."""
     text = re.sub(r"(?<![\w.])(\d(?:\.\d+)?)e([+-]\d+)\b", _power, words[0])
     return re.sub(r"(?<![\w.-])-(?=[\d.]*\d)", "−", text)
 

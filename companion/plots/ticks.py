@@ -2,7 +2,7 @@
 
 import math
 
-from matplotlib.ticker import LogFormatter, LogFormatterSciNotation
+from matplotlib.ticker import Formatter, LogFormatter
 
 RAISED = str.maketrans("-0123456789", "⁻⁰¹²³⁴⁵⁶⁷⁸⁹")
 
@@ -12,56 +12,43 @@ def ten_to(exponent):
     return "10" + str(exponent).translate(RAISED)
 
 
-class PlainLogFormatter(LogFormatterSciNotation):
-    """0.001, 0.01, 0.1, 1, 10 where an axis stays near one, else powers of ten."""
-
-    def __call__(self, value, pos=None):
-        """The text at a tick; empty where matplotlib leaves a tick without one."""
-        if not super().__call__(value, pos):
-            return ""
-        sign = "−" if value < 0 else ""
-        size = abs(value)
-        if size and self._is_crowded(size):
-            return ""
-        if size == 0 or self._stays_near_one():
-            return f"{sign}{size:g}"
-        exponent = math.floor(math.log10(size) + 1e-9)
-        factor = size / 10.0**exponent
-        if exponent in (0, 1):
-            return f"{sign}{size:g}"
-        power = ten_to(exponent)
-        return sign + (power if f"{factor:g}" == "1" else f"{factor:g}·{power}")
-
-    def _is_crowded(self, size):
-        """Whether a tick is left without a text so that its neighbours can be read."""
-        low, high = sorted(self.axis.get_view_interval())
-        if low < 0 and size == 1:
-            return high > 1000  # beside the zero of a symmetric axis
-        first = f"{size:.0e}"[0]
-        return first not in "125" and (low <= 0 or high > 4 * low)
-
-    def _stays_near_one(self):
-        low, high = sorted(abs(end) for end in self.axis.get_view_interval())
-        if min(self.axis.get_view_interval()) <= 0:  # symmetric about zero
-            low = 1
-        return low >= 5e-4 and high < 2e4
-
-
 def write_plainly(figure):
-    """Give each logarithmic axis of a figure plain numbers, where it has its own not.
+    """Give each logarithmic axis of a figure numbers of :class:`PlainLogFormatter`.
 
     Args:
-        figure: ``matplotlib.figure.Figure``.
+        figure: ``matplotlib.figure.Figure``; what a cell has labelled itself stays.
     """
     for panel in figure.axes:
         for axis in (panel.xaxis, panel.yaxis):
-            for which in ("major", "minor"):
-                old = getattr(axis, f"get_{which}_formatter")()
-                if isinstance(old, LogFormatter):
-                    new = PlainLogFormatter(
-                        base=old._base,
-                        labelOnlyBase=old.labelOnlyBase,
-                        minor_thresholds=old.minor_thresholds,
-                        linthresh=old._linthresh,
-                    )
-                    getattr(axis, f"set_{which}_formatter")(new)
+            if isinstance(axis.get_major_formatter(), LogFormatter):
+                axis.set_major_formatter(PlainLogFormatter())
+            if isinstance(axis.get_minor_formatter(), LogFormatter):
+                axis.set_minor_formatter(PlainLogFormatter())
+
+
+class PlainLogFormatter(Formatter):
+    """0.001, 0.01, 0.1, 1, 10 where an axis stays near one, else powers of ten."""
+
+    def __call__(self, value, pos=None):
+        """The text at a tick; empty where it would crowd its neighbours."""
+        low, high = sorted(self.axis.get_view_interval())
+        sign = "−" if value < 0 else ""
+        size = abs(value)
+        exponent = math.floor(math.log10(size) + 1e-9) if size else 0
+        factor = f"{size / 10.0**exponent:g}"
+        if _is_crowded(factor, size, low, high):
+            return ""
+        least = low if low > 0 else 1  # an axis on both sides of zero is linear there
+        stays_near_one = least >= 5e-4 and high < 2e4
+        if stays_near_one or exponent in (0, 1) or not size:
+            return f"{sign}{size:g}"
+        power = ten_to(exponent)
+        return sign + (power if factor == "1" else f"{factor}·{power}")
+
+
+def _is_crowded(factor, size, low, high):
+    """Whether a tick between two decades, or beside a zero, stays without its text."""
+    if low <= 0:
+        return size == 1 and high > 1000
+    decades = math.log10(high / low)
+    return factor != "1" and (decades > 1.2 or factor not in "25" and decades > 0.5)

@@ -39,6 +39,7 @@ def band(
         shade: opacity of the band; 0 leaves it out where many would hide each other.
         **style: further options of the line.
     """
+    frame = frame.sort_values(x)
     if label is not None and (frame["k"] < frame["K"]).any():
         label = f"{label} ({', '.join(frame['seeds'].unique())} seeds)"
     low = frame["low"] if floor is None else frame["low"].clip(lower=floor)
