@@ -3,7 +3,7 @@
 from companion.plots.colors import COLORS, partner, shades
 from companion.plots.labels import label_lines
 from companion.plots.style import use_style
-from companion.plots.svg import figure_html, inline_svg
+from companion.plots.svg import figure_html, inline_svg, wide_drawings
 from companion.plots.verbs import band, curve, paper, rows
 
 __all__ = [
@@ -18,4 +18,5 @@ __all__ = [
     "rows",
     "shades",
     "use_style",
+    "wide_drawings",
 ]

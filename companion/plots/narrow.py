@@ -96,7 +96,7 @@ def _wrap_labels(panels, height):
     """Break labels that are longer than a panel of that many inches is high or wide."""
     for axis in panels:
         upward = textwrap.fill(axis.get_ylabel(), int((height - 0.6) / LETTER))
-        across = textwrap.fill(axis.get_xlabel(), int(0.9 * PHONE / LETTER))
+        across = textwrap.fill(axis.get_xlabel(), int(PHONE / LETTER))
         axis.set_ylabel(upward)
         axis.set_xlabel(across, loc="right" if len(across) > 22 else "center")
 

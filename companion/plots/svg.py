@@ -45,6 +45,18 @@ def inline_svg(figure):
     return wide + key + _element(figure, "kd-narrow", most=1.35)
 
 
+def wide_drawings(html):
+    """The drawings for the page's column in what a cell shows, each as one ``<svg>``.
+
+    Args:
+        html: text of :func:`figure_html`, or what holds :func:`inline_svg`.
+
+    Returns:
+        List of texts, which stand by themselves.
+    """
+    return re.findall(r'<svg[^>]* class="kd-wide".*?</svg>', html, re.DOTALL)
+
+
 def _element(figure, class_name, *, most):
     """One drawing, which grows with the page to so many times its own width."""
     svg = _drawing(figure)

@@ -36,8 +36,13 @@ class PlainLogFormatter(Formatter):
         size = abs(value)
         exponent = math.floor(math.log10(size) + 1e-9) if size else 0
         factor = f"{size / 10.0**exponent:g}"
-        if _is_crowded(factor, size, low, high):
-            return ""
+        if (
+            low <= 0
+            and size == 1
+            and high > 1000
+            or self._is_crowded(factor, low, high)
+        ):
+            return ""  # 1 would touch the zero of an axis on both sides of it
         least = low if low > 0 else 1  # an axis on both sides of zero is linear there
         stays_near_one = least >= 5e-4 and high < 2e4
         if stays_near_one or exponent in (0, 1) or not size:
@@ -45,10 +50,13 @@ class PlainLogFormatter(Formatter):
         power = ten_to(exponent)
         return sign + (power if factor == "1" else f"{factor}·{power}")
 
-
-def _is_crowded(factor, size, low, high):
-    """Whether a tick between two decades, or beside a zero, stays without its text."""
-    if low <= 0:
-        return size == 1 and high > 1000
-    decades = math.log10(high / low)
-    return factor != "1" and (decades > 1.2 or factor not in "25" and decades > 0.5)
+    def _is_crowded(self, factor, low, high):
+        """Whether a tick between two decades has too little room for its text."""
+        if factor == "1" or low <= 0:
+            return False
+        panel = self.axis.axes.bbox
+        is_across = self.axis.axis_name == "x"
+        length = panel.width if is_across else panel.height
+        decade = length / self.axis.figure.dpi / math.log10(high / low)
+        room = decade / (1.5 if is_across else 0.5)  # inches for 1, 2 and 5
+        return room < (1 if factor in "25" else 3.5)
