@@ -1,8 +1,9 @@
 """How every figure of the book looks, and the verbs that draw what is said often."""
 
-from companion.plots.colors import COLORS, shades
+from companion.plots.colors import COLORS, partner, shades
+from companion.plots.labels import label_lines
 from companion.plots.style import use_style
-from companion.plots.svg import figure_html
+from companion.plots.svg import figure_html, inline_svg, wide_drawings
 from companion.plots.verbs import band, curve, paper, rows
 
 __all__ = [
@@ -10,8 +11,12 @@ __all__ = [
     "band",
     "curve",
     "figure_html",
+    "inline_svg",
+    "label_lines",
     "paper",
+    "partner",
     "rows",
     "shades",
     "use_style",
+    "wide_drawings",
 ]

@@ -18,7 +18,6 @@ def use_style():
     that its verbs drew.
     """
     ink = COLORS["ink"]
-    muted = COLORS["muted"]
     seaborn.set_theme(
         context="notebook",
         style="ticks",
@@ -33,7 +32,7 @@ def use_style():
             "figure.constrained_layout.use": True,
             "figure.facecolor": "none",
             "axes.facecolor": "none",
-            "figure.figsize": (7.6, 3.8),
+            "figure.figsize": (7.1, 3.8),
             "font.sans-serif": ["DejaVu Sans", "Verdana", "sans-serif"],
             "font.size": 10,
             "axes.labelsize": 10,
@@ -41,10 +40,11 @@ def use_style():
             "ytick.labelsize": 9,
             "legend.fontsize": 9,
             "legend.title_fontsize": 9,
-            "grid.color": muted,
-            "grid.alpha": 0.4,
+            "grid.color": COLORS["grid"],
+            "grid.alpha": 0.5,
             "grid.linewidth": 0.6,
             "legend.frameon": False,
+            "legend.handlelength": 1.6,
             "lines.linewidth": 1.8,
             "svg.fonttype": "none",
             "text.color": ink,

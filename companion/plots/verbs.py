@@ -21,7 +21,9 @@ _drawn = []
 _named = {}
 
 
-def band(axis, frame, x, *, color, label=None, line="-", floor=None, **style):
+def band(
+    axis, frame, x, *, color, label=None, line="-", floor=None, shade=0.2, **style
+):
     """Draw means over seeds as a line, and their intervals as a band around it.
 
     A label says where seeds are missing. The page offers what was drawn as CSV.
@@ -34,13 +36,17 @@ def band(axis, frame, x, *, color, label=None, line="-", floor=None, **style):
         label: what the legend calls the curve.
         line: matplotlib's format of the line, such as ``"o-"``.
         floor: the least value that the band shows, for logarithmic axes.
+        shade: opacity of the band; 0 leaves it out where many would hide each other.
         **style: further options of the line.
     """
+    frame = frame.sort_values(x)
     if label is not None and (frame["k"] < frame["K"]).any():
         label = f"{label} ({', '.join(frame['seeds'].unique())} seeds)"
     low = frame["low"] if floor is None else frame["low"].clip(lower=floor)
     axis.plot(frame[x], frame["mean"], line, color=color, label=label, **style)
-    axis.fill_between(frame[x], low, frame["high"], color=color, alpha=0.2, lw=0)
+    if shade:
+        look = {"color": color, "alpha": shade, "lw": 0}
+        axis.fill_between(frame[x], low, frame["high"], **look)
     _drawn.append(_Drawn(axis, label, x, frame[[x, "mean", "low", "high", "seeds"]]))
 
 
@@ -61,18 +67,25 @@ def curve(axis, frame, x, y, *, color, label=None, line="-", **style):
     _drawn.append(_Drawn(axis, label, x, frame[[x, y]].rename(columns={y: "value"})))
 
 
-def paper(axis, points, *, label=None, line="o-", **style):
-    """Draw a paper's own curve in the colour of all papers, under ours.
+def paper(axis, points, *, color=None, label=None, line="--", **style):
+    """Draw a paper's own curve, dashed, in the colour of its partner of ours.
+
+    The legend has one key for all of a panel's curves of the paper.
 
     Args:
         axis: ``matplotlib.axes.Axes``.
         points: ``[[x, y], ...]``, such as a curve of ``published.curves``.
-        label: what the legend calls it.
-        line: matplotlib's format of the line.
+        color: the colour of our curve beside it; grey where it has none.
+        label: what the table of its rows calls it.
+        line: matplotlib's format of the line; ``"o"`` draws points alone.
         **style: further options of the line.
     """
-    look = {"color": COLORS["paper"], "ms": 4, "mfc": "none", "lw": 0.9, "zorder": 1.5}
-    axis.plot(*zip(*points, strict=True), line, label=label, **look | style)
+    look = {"ms": 5, "mfc": "none", "lw": 1.3, "zorder": 1.5} | style
+    key = {"color": COLORS["paper"], "clip_on": True}  # without data nothing to clip
+    if not any(one.get_label() == "paper" for one in axis.lines):
+        axis.plot([], [], line, label="paper", **look | key)
+    look["color"] = color or COLORS["paper"]
+    axis.plot(*zip(*points, strict=True), line, **look)
     frame = pandas.DataFrame(points, columns=["x", "value"])
     _drawn.append(_Drawn(axis, label or "paper", "x", frame))
 

@@ -2,7 +2,7 @@
 
 import re
 
-from companion import markup
+from companion import markup, plots
 from companion.press import chapters
 
 
@@ -30,7 +30,7 @@ def standalone_figure(executed, name):
         )
     drawn = [output.get("data", {}).get("text/html") for output in named[name].outputs]
     html = next(text for text in drawn if text)
-    svg = re.search(r"<svg.*</svg>", html, re.S)[0]
+    svg = plots.wide_drawings(html)[0]
     opening, closing, rest = svg.partition(">")
     return f"{opening}{closing}{_theme_style()}{rest}\n"
 
