@@ -16,8 +16,20 @@ def figure_html(figure):
         figure: a ``matplotlib.figure.Figure``.
 
     Returns:
-        One ``<div class="kd-figure">`` as text; its element ids are the drawing's own,
-        so that many fit on one page.
+        One ``<div class="kd-figure">`` as text.
+    """
+    return f'<div class="kd-figure" tabindex="0">\n{inline_svg(figure)}</div>'
+
+
+def inline_svg(figure):
+    """A figure as one element for a page.
+
+    Args:
+        figure: a ``matplotlib.figure.Figure``.
+
+    Returns:
+        One ``<svg>`` as text; its element ids are the drawing's own, so that many fit
+        on one page.
     """
     svg = _drawing(figure)
     own = "kd" + hashlib.sha1(svg.encode()).hexdigest()[:8]
@@ -29,8 +41,7 @@ def figure_html(figure):
     shown = rf'\1 role="img" style="{size}"'
     svg = re.sub(r'(<svg[^>]*?) height="[^"]*"', r"\1", svg, count=1)
     svg = re.sub(r'(<svg[^>]*?) width="[^"]*"', shown, svg, count=1)
-    svg = re.sub(r"\s*\n\s*", "\n", svg)
-    return f'<div class="kd-figure" tabindex="0">\n{svg}</div>'
+    return re.sub(r"\s*\n\s*", "\n", svg)
 
 
 def _drawing(figure):
