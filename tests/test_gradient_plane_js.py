@@ -2,10 +2,9 @@
 
 import json
 
+import browsers
 import pytest
 import torch
-
-import browsers
 
 pytestmark = pytest.mark.skipif(browsers.BROWSER is None, reason="no Chromium on this machine: the plane of gradients is not tested")
 

@@ -1,10 +1,10 @@
 """The figure of flowing labels, opened in a browser: its outputs are Python's, and its sliders move it."""
 
+import browsers
 import numpy
 import pytest
 import torch
 
-import browsers
 from kdlib import label_noise
 from kdlib.papers.jeong_chung import blocks
 

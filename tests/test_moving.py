@@ -3,11 +3,11 @@
 import json
 from html import unescape
 
+import browsers
 import matplotlib.pyplot as plt
 import pandas
 import pytest
 
-import browsers
 from companion import moving, plots
 from companion.moving import place
 

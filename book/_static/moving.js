@@ -145,15 +145,20 @@ window.kdlib.moving = (function () {
     const output = element("output", { for: input.id });
     // A label's own choice would be the output.
     controls.append(element("label", { for: input.id }, element("span", {}, `${words} `), output, input));
+    let value = Number(range.value); // exact, where the slider itself stands at the nearest of its steps
     const control = {
-      get value() { return Number(input.value); },
+      get value() { return value; },
       tell() {
-        output.textContent = show(control.value);
+        output.textContent = show(value);
         input.setAttribute("aria-valuetext", output.textContent);
       },
     };
     control.tell();
-    input.addEventListener("input", () => { control.tell(); moved(); });
+    input.addEventListener("input", () => {
+      value = Number(input.value);
+      control.tell();
+      moved();
+    });
     return control;
   }
 
