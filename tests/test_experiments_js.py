@@ -40,7 +40,7 @@ PLANE = torch.cartesian_prod(GRID, GRID)
 CENTRE = torch.tensor([0.5, 0.25], dtype=torch.float64)
 STARTS = {m: [{"signs": [1, -1, 1][: m // 2], "rows": numbers(m // 2, 3).tolist()} for _ in range(2)] for m in (4, 6)}
 NEURONS = {
-    "kind": "soft", "points": MOONS.tolist(), "labels": LABELS.tolist(), "soft": SOFT.tolist(), "fresh": FRESH.tolist(),
+    "chosen": "soft", "points": MOONS.tolist(), "labels": LABELS.tolist(), "soft": SOFT.tolist(), "fresh": FRESH.tolist(),
     "sides": (FRESH[:, 0] > 0).long().tolist(), "grid": {"first": GRID.tolist(), "second": GRID.tolist()}, "teacher": PLANE[:, 0].tolist(),
     "starts": STARTS, "centre": CENTRE.tolist(), "step": 20.0, "radius": None, "stops": [0, 30, 300], "neurons": 4, "updates": 300,
 }  # fmt: skip

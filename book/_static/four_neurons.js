@@ -102,7 +102,7 @@
     const svg = drawing(), told = reading(svg);
     const controls = element("div", { class: "kd-controls" });
     const kind = choice(controls, id, { name: "labels", words: "labels", options: { soft: "soft", hard: "hard" },
-      value: host.dataset.kind }, draw);
+      value: host.dataset.chosen }, draw);
     const control = (name, words, values, value, show = shown) =>
       slider(controls, id, { name, words, min: 0, max: values.length - 1, step: 1, value: values.indexOf(value),
         show: (place) => show(values[place]) }, compute);
