@@ -42,15 +42,17 @@ STARTS = {m: [{"signs": [1, -1, 1][: m // 2], "rows": numbers(m // 2, 3).tolist(
 NEURONS = {
     "chosen": "soft", "points": MOONS.tolist(), "labels": LABELS.tolist(), "soft": SOFT.tolist(), "fresh": FRESH.tolist(),
     "sides": (FRESH[:, 0] > 0).long().tolist(), "grid": {"first": GRID.tolist(), "second": GRID.tolist()}, "teacher": PLANE[:, 0].tolist(),
-    "starts": STARTS, "centre": CENTRE.tolist(), "step": 20.0, "radius": None, "stops": [0, 30, 300], "neurons": 4, "updates": 300,
+    "starts": STARTS, "centre": CENTRE.tolist(), "step": 20.0, "radius": None, "stops": [0, 30, 300], "neurons": 4, "updates": 300, "first": 0,
 }  # fmt: skip
 
 # A pool of 300 samples and 60 test points, two of which nearly coincide.
 POOL, INITIAL, TEACHER = 5 * numbers(360, 2), numbers(360), 4 * numbers(360)
 POOL[7] = POOL[3] + 1e-5
 SIZES = inefficiency.authors_sizes(10, 300)
+DRAW = {"points": POOL.tolist(), "initial": INITIAL.tolist(), "teacher": TEACHER.tolist()}
+OTHER = {"points": POOL.flip(0).tolist(), "initial": INITIAL.tolist(), "teacher": (-TEACHER).tolist()}
 STUDENT = {
-    "points": POOL.tolist(), "initial": INITIAL.tolist(), "teacher": TEACHER.tolist(), "samples": 300, "depth": 2,
+    "draws": [OTHER, DRAW], "samples": 300, "depth": 2,
     "sizes": SIZES.tolist(), "together": 10, "rho": 0.5, "temperature": 10,
 }  # fmt: skip
 
@@ -143,6 +145,10 @@ def test_the_line_between_two_decisions_is_where_the_output_is_zero(page):
     heights = [x - 0.75 + 0.5 * y for x in across for y in upward]
     call = "([values, first, second]) => window.kdlib.contour(values, { first, second }, (x) => x, (y) => y)"
     assert page.evaluate(call, [heights, across, upward]) == "M0.75,0L0.25,1"
+    level = page.evaluate(call, [[-1, 1, -1, 1, -1, 1], across, upward])  # one line through two cells
+    assert level in ("M0,0.5L1,0.5L2,0.5", "M2,0.5L1,0.5L0,0.5")
+    island = page.evaluate(call, [[-1, -1, -1, -1, 1, -1, -1, -1, -1], [0, 1, 2], [0, 1, 2]])
+    assert island.count("M") == 1 and island.count("L") == 4 and island[1:].split("L")[0] == island.split("L")[-1]
 
 
 # ---------------------------------------------------------------- a kernel student at every size
@@ -165,19 +171,20 @@ def test_the_kernel_of_the_page_is_that_of_python(page, depth):
 
 
 def test_norms_at_every_size_are_those_of_python(page):
-    pool = {name: STUDENT[name] for name in ("points", "initial", "teacher", "samples", "depth")}
-    got = page.evaluate("task => window.kdlib.kernelStudent(task, {})", {"pool": pool, "targets": TEACHER.tolist()})
+    task = {"draw": 1, "pool": DRAW, "depth": 2, "samples": 300, "targets": [TEACHER.tolist()]}
+    (got,) = page.evaluate("task => window.kdlib.kernelStudents(task, {})", task)
     norms, risks = student_of(1.0, 10.0)
     assert got["norms"] == pytest.approx(norms.tolist(), rel=1e-7)  # the two points that nearly coincide take digits
     assert got["risks"] == risks
 
 
-def test_the_reader_moves_soft_ratio_and_temperature(page):
+def test_the_reader_moves_draw_soft_ratio_and_temperature(page):
+    moved(page, "kd-kernel-student", "draw", "ArrowRight")
     moved(page, "kd-kernel-student", "rho", "ArrowRight")
     host = moved(page, "kd-kernel-student", "temperature", "ArrowLeft")
     x, log_T = (float(host.locator(f"input[data-name={name}]").input_value()) for name in ("rho", "temperature"))
     norms, risks = student_of(1 / (1 + math.exp(-x)), 10**log_T)
-    assert values(host, 0) == [max(risk, 0.5 / 60) for risk in risks]
+    assert values(host, 0) == [max(risk, 0.01) for risk in risks]
     assert values(host, 1) == pytest.approx(inefficiency.slopes(norms[None, SIZES - 1], SIZES).values.tolist(), rel=1e-6, abs=1e-9)
 
 

@@ -79,7 +79,7 @@ def test_a_ghost_stays_where_it_is_and_the_reading_tells_both_values(shown, open
         ghost = FRAME[(FRAME["ρ"] == 0.9) & (FRAME["epoch"] == epoch)].sort_values("n")
         values = page.locator("polyline[data-ghost]").get_attribute("data-ghost").split(" ")
         assert [float(value) for value in values] == pytest.approx(ghost["error"].tolist(), rel=1e-8)
-        told = f"ρ 0.5, epoch {epoch}: error {at[0.5, epoch]:.2g} at n 128; {at[0.9, epoch]:.2g} with ρ 0.9."
+        told = f"ρ 0.5, epoch {epoch}: error {at[0.5, epoch]:.3g} at n 128; {at[0.9, epoch]:.3g} with ρ 0.9."
         assert page.locator(".kd-reading").inner_text() == f"At {told}"
     assert "ρ 0.9" in page.locator(".kd-legend").inner_text()
 
@@ -91,7 +91,7 @@ def test_curves_that_coincide_are_both_visible_and_each_is_named(shown, opened):
     below, above = (page.locator(f"polyline[data-hue='{kind}']") for kind in ("soft", "hard"))
     assert float(below.get_attribute("stroke-width")) > float(above.get_attribute("stroke-width"))
     assert below.get_attribute("stroke-dasharray") == "" and above.get_attribute("stroke-dasharray")
-    assert "0.25 (soft), 0.25 (hard)" in page.locator(".kd-reading").inner_text()  # 0.5 / 512 * 255
+    assert "0.249 (soft), 0.249 (hard)" in page.locator(".kd-reading").inner_text()  # 0.5 / 512 * 255
 
 
 @pytest.mark.parametrize("logarithmic", [(), ("x", "y")])

@@ -53,23 +53,50 @@
     return students;
   }
 
-  // The line on which values on a grid are zero, as a path: in each cell the crossings of its edges are joined in pairs.
-  function contour(values, { first, second }, X, Y) {
-    const value = (i, j) => values[i * second.length + j];
-    const segments = [];
+  // Where values on a grid change their sign along the edges of its cells: for each cell the edges that its line crosses.
+  function crossings(values, { first, second }, X, Y) {
+    const at = (node) => values[node], count = second.length;
+    const point = (from, to) => {
+      const share = at(from) / (at(from) - at(to)), between = (places, a, b) => places[a] + share * (places[b] - places[a]);
+      return [X(between(first, Math.floor(from / count), Math.floor(to / count))), Y(between(second, from % count, to % count))];
+    };
+    const points = new Map(), cells = [];
     for (let i = 0; i + 1 < first.length; i++)
-      for (let j = 0; j + 1 < second.length; j++) {
-        const corners = [[i, j], [i + 1, j], [i + 1, j + 1], [i, j + 1]];
-        const crossings = [];
-        corners.forEach(([a, b], k) => {
-          const [c, d] = corners[(k + 1) % 4], [from, to] = [value(a, b), value(c, d)];
-          if ((from > 0) === (to > 0)) return;
-          const share = from / (from - to);
-          crossings.push([X(first[a] + share * (first[c] - first[a])), Y(second[b] + share * (second[d] - second[b]))]);
-        });
-        for (let k = 0; k + 1 < crossings.length; k += 2) segments.push(`M${crossings[k]}L${crossings[k + 1]}`);
+      for (let j = 0; j + 1 < count; j++) {
+        const node = i * count + j, corners = [node, node + count, node + count + 1, node + 1];
+        const edges = corners.map((corner, k) => [corner, corners[(k + 1) % 4]].sort((a, b) => a - b))
+          .filter(([from, to]) => at(from) > 0 !== at(to) > 0);
+        for (const [from, to] of edges) points.set(`${from} ${to}`, point(from, to));
+        cells.push(edges.map(([from, to]) => `${from} ${to}`));
       }
-    return segments.join("");
+    return { points, cells };
+  }
+
+  // The line on which values on a grid are zero, as a path: the pieces of neighbouring cells are joined where they meet,
+  // so that a dash goes on from one to the next.
+  function contour(values, grid, X, Y) {
+    const { points, cells } = crossings(values, grid, X, Y);
+    const meeting = new Map([...points.keys()].map((edge) => [edge, []]));
+    for (const edges of cells)
+      for (let k = 0; k + 1 < edges.length; k += 2) {
+        meeting.get(edges[k]).push(edges[k + 1]);
+        meeting.get(edges[k + 1]).push(edges[k]);
+      }
+    const part = (edge, other) => meeting.set(edge, meeting.get(edge).filter((one) => one !== other));
+    const lines = [];
+    // Ends first; what is left then are closed lines.
+    for (const start of [...points.keys()].sort((a, b) => meeting.get(a).length - meeting.get(b).length))
+      while (meeting.get(start).length) {
+        const line = [start];
+        for (let edge = start; meeting.get(edge).length; edge = line.at(-1)) {
+          const [next] = meeting.get(edge);
+          part(edge, next);
+          part(next, edge);
+          line.push(next);
+        }
+        lines.push("M" + line.map((edge) => points.get(edge).join(",")).join("L"));
+      }
+    return lines.join("");
   }
 
   // Where values on a grid are above zero, as a path: in each column of the grid a bar for each run of such places.
@@ -107,7 +134,7 @@
       slider(controls, id, { name, words, min: 0, max: values.length - 1, step: 1, value: values.indexOf(value),
         show: (place) => show(values[place]) }, compute);
     const width = control("neurons", "neurons m", widths, read("neurons"));
-    const start = control("start", "start", starts[widths[0]].map((_, i) => i), 0, (place) => `${place + 1}`);
+    const start = control("start", "start", starts[widths[0]].map((_, i) => i), read("first"), (place) => `${place + 1}`);
     const updates = control("updates", "updates", stops, read("updates"));
     const keys = element("div", {});
 

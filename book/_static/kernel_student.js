@@ -6,20 +6,14 @@
     window.kdlib.moving;
   const { cholesky, forward, tangentKernel } = window.kdlib.gram;
   const { effectiveLogit, softRatio, temperature } = window.kdlib;
+  const LEAST = 0.01; // the risk's axis ends here, and what is less lies on its end
   const HEIGHT = 270, GHOST = { stroke: "var(--kd-ink)", "stroke-width": 1.5, "stroke-dasharray": "5 4" };
   const OWN = { stroke: "var(--kd-soft)", "stroke-width": 2.5 };
 
-  // In the worker. A task has the targets, one logit a sample of the pool; the first one has the pool too:
-  // { points, initial, teacher, samples, depth }. Beyond `samples` the pool's points are for the test. The answer has,
-  // for each number of samples, the norm of the weight change and the share of test points on which the student
-  // disagrees with its teacher.
-  function student({ pool, targets }, kept) {
-    if (pool) {
-      const n = pool.points.length;
-      Object.assign(kept, pool, { n, L: cholesky(tangentKernel(pool.points, pool.depth), n) });
-    }
-    const { n, L, initial, teacher, samples } = kept;
-    const v = forward(L, n, targets.map((target, i) => target - initial[i]));
+  // For each number of samples the norm of the student's weight change, and the share of the pool's other points on
+  // which it disagrees with its teacher. L is the factor of the pool's kernel, targets are a logit for each of its points.
+  function student(L, { initial, teacher }, targets, samples) {
+    const n = initial.length, v = forward(L, n, targets.map((target, i) => target - initial[i]));
     const outputs = Float64Array.from(initial);
     const norms = [], risks = [];
     let square = 0;
@@ -36,6 +30,12 @@
     return { norms, risks };
   }
 
+  // In the worker: the students of several targets. The factor of a draw's pool is kept until another draw is asked for.
+  function students({ draw, pool, depth, targets, samples }, kept) {
+    if (kept.draw !== draw) Object.assign(kept, { draw, L: cholesky(tangentKernel(pool.points, depth), pool.points.length) });
+    return targets.map((target) => student(kept.L, pool, target, samples));
+  }
+
   // Slopes of the log norm against log n on a grid of sizes, and their moving averages: metrics.inefficiency.slopes.
   function inefficiency(norms, sizes, together) {
     const rises = sizes.slice(1).map((size, i) =>
@@ -50,32 +50,29 @@
 
   mount("kd-kernel-student", (host, id) => {
     const read = (name) => JSON.parse(host.dataset[name]);
-    const pool = { points: read("points"), initial: read("initial"), teacher: read("teacher"), samples: read("samples"),
-      depth: read("depth") };
-    const sizes = read("sizes"), together = read("together"), n = pool.samples;
-    const least = 0.5 / (pool.points.length - n); // stands for no wrong point, which has no logarithm
-    const ask = worker(cholesky, forward, tangentKernel, student);
+    const draws = read("draws"), depth = read("depth"), n = read("samples"), sizes = read("sizes"), together = read("together");
+    const tests = draws[0].points.length - n;
+    const ask = worker(cholesky, forward, tangentKernel, student, students);
     const svg = drawing(), told = reading(svg);
     const controls = element("div", { class: "kd-controls" });
     const control = ({ range, at, place, show }, value) =>
       slider(controls, id, { ...range, value: place(value), show: (x) => show(at(x)) }, compute);
     const ofRho = control(softRatio, read("rho")), ofT = control(temperature, read("temperature"));
+    const ofDraw = slider(controls, id, { name: "draw", words: "draw", min: 1, max: draws.length, step: 1, value: 1 }, compute);
     const lines = legend([{ words: "the student you set", ...OWN }, { words: "soft ratio ρ = 1", ...GHOST }]);
 
     let soft = null, own = null, width = 0;
     const curves = ({ norms, risks }) => ({ norms, risks, ...inefficiency(norms, sizes, together) });
-    ask({ pool, targets: pool.teacher }, (result) => {
-      soft = curves(result);
-      host.replaceChildren(svg, lines, controls, told.line);
-      compute();
-    });
+    compute();
 
     function compute() {
-      const rho = softRatio.at(ofRho.value), T = temperature.at(ofT.value);
-      ask({ targets: mixed(pool.teacher, rho, T) }, (result) => {
-        own = curves(result);
+      const rho = softRatio.at(ofRho.value), T = temperature.at(ofT.value), number = ofDraw.value;
+      const pool = draws[number - 1], targets = [pool.teacher, mixed(pool.teacher, rho, T)];
+      ask({ draw: number, pool, depth, targets, samples: n }, (results) => {
+        if (!own) host.replaceChildren(svg, lines, controls, told.line);
+        [soft, own] = results.map(curves);
         draw();
-        tell(rho, T);
+        tell(rho, T, number);
       });
     }
 
@@ -85,8 +82,8 @@
       resize(svg, width, beside ? HEIGHT : 2 * HEIGHT);
       const every = Array.from({ length: n }, (_, i) => i + 1);
       const size = { logarithmic: true, name: "samples n" };
-      const ofRisk = ({ risks }) => ({ x: every, y: risks.map((risk) => Math.max(risk, least)) });
-      const risk = { values: [least, 0.6], logarithmic: true, name: "transfer risk" };
+      const ofRisk = ({ risks }) => ({ x: every, y: risks.map((risk) => Math.max(risk, LEAST)) });
+      const risk = { values: [LEAST, 0.6], logarithmic: true, name: "transfer risk" };
       panel(0, 0, wide, { ...size, values: [1, n] }, risk, ofRisk(soft), ofRisk(own));
       const slope = { values: [0, 1], name: "data inefficiency I(n)" };
       const [left, top] = beside ? [wide, 0] : [0, HEIGHT];
@@ -102,11 +99,11 @@
       polyline(part, points(ghost), GHOST);
     }
 
-    function tell(rho, T) {
+    function tell(rho, T, number) {
       const last = (values) => values[values.length - 1];
       told.say(
-        `At soft ratio ${softRatio.show(rho)} and temperature ${temperature.show(T)} the student of ${n} samples disagrees ` +
-        `with its teacher on ${percent(last(own.risks))} of the test points, that of soft ratio 1 on ` +
+        `Draw ${number}, soft ratio ${softRatio.show(rho)}, temperature ${temperature.show(T)}: the student of ${n} ` +
+        `samples disagrees with its teacher on ${percent(last(own.risks))} of ${tests} test points, that of soft ratio 1 on ` +
         `${percent(last(soft.risks))}. The data inefficiency near n = ${shown(Math.round(last(own.sizes)))} is ` +
         `${shown(last(own.values), 2)}, that of soft ratio 1 ${shown(last(soft.values), 2)}.`
       );
@@ -115,5 +112,5 @@
     return (size) => { width = size; draw(); };
   });
 
-  Object.assign(window.kdlib, { kernelStudent: student, inefficiency });
+  Object.assign(window.kdlib, { kernelStudents: students, inefficiency });
 })();

@@ -89,7 +89,7 @@
     // The value of a curve at the x of the reading, with its name.
     function valueAt(setting, group) {
       const row = curve(setting, group).find((i) => columns[x][i] === at);
-      const value = row === undefined ? "no value" : shown(columns[y][row], 2);
+      const value = row === undefined ? "no value" : shown(columns[y][row], 3);
       return group === null ? value : `${value} (${group})`;
     }
 
