@@ -1,16 +1,12 @@
 """The plane of two gradients, opened in a browser: it counts like Python, and its slider moves it."""
 
 import json
-import shutil
-from pathlib import Path
 
+import browsers
 import pytest
 import torch
 
-BROWSER = next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), None)
-FLAGS = ["--no-sandbox", "--disable-gpu", "--disable-background-networking", "--disable-component-update", "--disable-sync"]
-SCRIPT = Path(__file__).resolve().parent.parent / "book" / "_static" / "gradient_plane.js"
-pytestmark = pytest.mark.skipif(BROWSER is None, reason="no Chromium on this machine: the plane of gradients is not tested")
+pytestmark = pytest.mark.skipif(browsers.BROWSER is None, reason="no Chromium on this machine: the plane of gradients is not tested")
 
 draw = torch.Generator().manual_seed(0)
 A, B = -torch.rand(3, 40, generator=draw), 3 * torch.rand(3, 40, generator=draw) - 1
@@ -19,24 +15,11 @@ MARKED = (B.abs() > A.abs()).sum(1).tolist()
 
 @pytest.fixture(scope="module")
 def page(tmp_path_factory):
-    from playwright.sync_api import sync_playwright
-
-    html = tmp_path_factory.mktemp("page") / "page.html"
     data = f"data-epochs='[1, 2, 24]' data-a='{json.dumps(A.tolist())}' data-b='{json.dumps(B.tolist())}'"
     host = f'<div class="kd-gradient-plane" {data}>This figure needs JavaScript.</div>'
-    html.write_text(f'<!doctype html><meta charset="utf-8"><script src="{SCRIPT.as_uri()}"></script>{host}', "utf-8")
-    with sync_playwright() as playwright:
-        browser = playwright.chromium.launch(executable_path=BROWSER, args=FLAGS)
-        page = browser.new_page(viewport={"width": 360, "height": 740})
-        problems = []
-        page.on("console", lambda message: problems.append(message.text))
-        page.on("pageerror", lambda error: problems.append(str(error)))
-        page.on("request", lambda request: request.url.startswith("file:") or problems.append(request.url))
-        page.goto(html.as_uri())
+    with browsers.opened() as page:
+        page.goto(browsers.written(tmp_path_factory.mktemp("page"), host, "gradient_plane.js"))
         yield page
-        assert page.evaluate("document.documentElement.scrollWidth") <= 360
-        browser.close()
-    assert not problems
 
 
 def test_the_slider_goes_through_the_epochs_and_counts(page):

@@ -182,8 +182,8 @@ def test_a_picture_that_a_cell_shows_past_the_books_style_is_a_problem(executed,
 
 def test_a_place_in_which_a_script_draws_is_known_as_a_picture():
     scripts = [path.read_text(encoding="utf-8") for path in (chapters.book() / "_static").glob("*.js")]
-    places = {name for text in scripts for name in re.findall(r'querySelectorAll\("div\.([\w-]+)"\)', text)}
-    assert {"kd-effective-logits", "kd-sliders"} <= places
+    places = {name for text in scripts for name in re.findall(r'\bmount\("([\w-]+)"', text)}
+    assert {"kd-effective-logits", "kd-sliders", "kd-four-neurons"} <= places
     assert all(pages.PICTURE.search(f'<div class="{name}">') for name in places)
 
 

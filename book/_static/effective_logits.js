@@ -1,8 +1,10 @@
 // A figure whose reader drags the soft ratio and the temperature: the effective logit of a right and of a wrong teacher.
-// It mounts on every <div class="kd-effective-logits" data-rho="0.9" data-temperature="5"></div>, without any library.
-// Also: window.kdlib.effectiveLogit(zt, y, rho, T) and window.kdlib.correctionLogit(zt, y, T), as in kdlib.logits.
+// It mounts on every <div class="kd-effective-logits" data-rho="0.9" data-temperature="5"></div>.
+// Also: kdlib.effectiveLogit(zt, y, rho, T) and kdlib.correctionLogit(zt, y, T), as in kdlib.logits, and the slider's
+// way along the soft ratio, kdlib.softRatio.
+"use strict";
 (function () {
-  "use strict";
+  const { drawing, element, mount, resize, shape, legend, reading, slider } = window.kdlib.moving;
 
   const sigmoid = (x) => (x < 0 ? Math.exp(x) / (1 + Math.exp(x)) : 1 / (1 + Math.exp(-x)));
   const logSigmoid = (x) => Math.min(x, 0) - Math.log1p(Math.exp(-Math.abs(x)));
@@ -52,47 +54,25 @@
     return (sign * T * T * growth * (1 + Math.exp(-Math.abs(zt) / T)) ** 2) / (1 + Math.exp(-Math.abs(zt)));
   }
 
-  window.kdlib = Object.assign(window.kdlib || {}, { effectiveLogit, correctionLogit });
-
-  const REACH = 15; // both axes, as in the paper's figure
-  const STYLE = `
-    .kd-drag { margin: 1rem 0; max-width: 44rem; }
-    .kd-drag svg { display: block; width: 100%; height: auto; overflow: visible; }
-    .kd-drag text { fill: currentColor; font: 13px system-ui, sans-serif; }
-    .kd-drag .kd-drag-grid { stroke: var(--kd-muted, #b9b9bf); stroke-width: 1; opacity: 0.45; }
-    .kd-drag .kd-drag-zero { stroke: currentColor; stroke-width: 1; opacity: 0.6; }
-    .kd-drag .kd-drag-teacher { stroke: var(--kd-teacher, #8a6a00); stroke-width: 1.5; }
-    .kd-drag .kd-drag-curve { fill: none; stroke-width: 2.5; stroke-linejoin: round; }
-    .kd-drag .kd-drag-wrong { stroke-dasharray: 7 5; }
-    .kd-drag path, .kd-drag line { vector-effect: non-scaling-stroke; }
-    .kd-drag-legend { display: flex; flex-wrap: wrap; gap: 0.2rem 1.2rem; font-size: 0.85rem; margin: 0.2rem 0 0.6rem; padding: 0; }
-    .kd-drag-legend li { list-style: none; display: flex; align-items: center; gap: 0.5rem; margin: 0; }
-    .kd-drag-legend svg { width: 2.2rem; height: 0.8rem; flex: none; }
-    .kd-drag-controls { display: grid; grid-template-columns: minmax(0, 1fr); gap: 0.5rem 2rem; }
-    @media (min-width: 36rem) { .kd-drag-controls { grid-template-columns: minmax(0, 1fr) minmax(0, 1fr); } }
-    .kd-drag-controls label { display: flex; justify-content: space-between; gap: 1rem; font-size: 0.9rem; }
-    .kd-drag-controls output { font-variant-numeric: tabular-nums; font-weight: 600; }
-    .kd-drag-controls input { width: 100%; height: 2rem; margin: 0; cursor: pointer; }
-    .kd-drag-controls .kd-drag-rho { accent-color: var(--kd-soft, #1f6fb4); }
-    .kd-drag-controls .kd-drag-temperature { accent-color: var(--kd-teacher, #8a6a00); }
-    .kd-drag-controls input:focus-visible { outline: 2px solid currentColor; outline-offset: -2px; border-radius: 4px; }
-    .kd-drag-reading { font-size: 0.9rem; margin: 0.6rem 0 0; }`;
-
-  const el = (name, attributes, ...children) => {
-    const svg = ["svg", "g", "path", "line", "text", "tspan", "rect", "clipPath", "defs"].includes(name);
-    const node = svg ? document.createElementNS("http://www.w3.org/2000/svg", name) : document.createElement(name);
-    Object.entries(attributes || {}).forEach(([key, value]) => node.setAttribute(key, value));
-    node.append(...children);
-    return node;
+  // A slider that is even in log(rho / (1 - rho)) and ends at 1.
+  const LEAST = -7, MOST = 9.25;
+  const softRatio = {
+    range: { name: "rho", words: "soft ratio ρ", min: LEAST, max: MOST, step: 0.05 },
+    at: (x) => (x >= MOST ? 1 : sigmoid(x)),
+    place: (rho) => (rho >= 1 ? MOST : Math.min(Math.max(Math.log(rho / (1 - rho)), LEAST), MOST)),
+    show: (rho) => (rho === 1 ? "1" : rho > 0.99 || rho < 0.01 ? rho.toFixed(4) : rho.toFixed(3)),
+  };
+  // One that is even in log T.
+  const temperature = {
+    range: { name: "temperature", words: "temperature T", min: Math.log10(0.05), max: 2, step: 0.01 },
+    at: (x) => Math.min(Math.max(10 ** x, 0.05), 100),
+    place: (T) => Math.log10(T),
+    show: (T) => (T >= 10 ? T.toFixed(1) : T.toFixed(2)),
   };
 
-  // The soft ratio's slider is even in log(rho / (1 - rho)) and ends at 1; the temperature's is even in log10(T).
-  const ENDS = { rho: [-7, 9.25], temperature: [Math.log10(0.05), 2] };
-  const toRho = (x) => (x >= ENDS.rho[1] ? 1 : sigmoid(x));
-  const fromRho = (rho) => (rho >= 1 ? ENDS.rho[1] : Math.min(Math.max(Math.log(rho / (1 - rho)), ENDS.rho[0]), ENDS.rho[1]));
-  const clampT = (T) => Math.min(Math.max(T, 0.05), 100);
-  const showRho = (rho) => (rho === 1 ? "1" : rho > 0.99 ? rho.toFixed(4) : rho < 0.01 ? rho.toFixed(4) : rho.toFixed(3));
-  const showT = (T) => (T >= 10 ? T.toFixed(1) : T.toFixed(2));
+  Object.assign(window.kdlib, { effectiveLogit, correctionLogit, softRatio, temperature });
+
+  const REACH = 15; // both axes, as in the paper's figure
   const show = (z) => z.toFixed(2).replace("-", "\u2212");
 
   // The drawn points of one branch, in the units of the axes: M zt,z L zt,z ...
@@ -106,135 +86,85 @@
     return "M" + points.join("L");
   }
 
-  const name = (letter, index) => {
-    const sub = el("tspan", { dy: "4", "font-size": "10" }, index);
-    return el("tspan", { "font-style": "italic" }, letter, sub);
-  };
+  // Text with a letter and its index.
+  function named(parent, attributes, words, letter, index) {
+    const text = shape(parent, "text", { "text-anchor": "middle", ...attributes }, words);
+    shape(text, "tspan", { "font-style": "italic" }, letter);
+    shape(text, "tspan", { dy: "4", "font-size": "10" }, index);
+  }
 
-  let count = 0;
+  // The numbered square on which the branches lie; returns a group in the units of its axes.
+  function square(svg, width, id) {
+    const height = Math.round(Math.min(Math.max(0.62 * width, 260), 420));
+    const [left, top, right, bottom] = [46, 8, width - 8, height - 42];
+    const sx = (right - left) / (2 * REACH), sy = (bottom - top) / (2 * REACH);
+    const x = (z) => left + sx * (z + REACH), y = (z) => bottom - sy * (z + REACH);
+    resize(svg, width, height);
+    const clip = shape(shape(svg, "defs", {}), "clipPath", { id: id + "-clip" });
+    shape(clip, "rect", { x: left, y: top, width: right - left, height: bottom - top });
+    const back = shape(svg, "g", { class: "kd-axes" });
+    for (const z of [-15, -10, -5, 0, 5, 10, 15]) {
+      const rule = z === 0 ? { class: "kd-zero" } : {};
+      shape(back, "line", { x1: x(z), x2: x(z), y1: top, y2: bottom, ...rule });
+      shape(back, "line", { x1: left, x2: right, y1: y(z), y2: y(z), ...rule });
+      const number = String(z).replace("-", "\u2212");
+      shape(back, "text", { x: x(z), y: bottom + 17, "text-anchor": "middle" }, number);
+      shape(back, "text", { x: left - 7, y: y(z) + 4, "text-anchor": "end" }, number);
+    }
+    named(back, { x: (left + right) / 2, y: height - 6 }, "teacher\u2019s logit ", "z", "t");
+    const turned = `rotate(-90) translate(${-(top + bottom) / 2} 13)`;
+    named(back, { transform: turned }, "effective logit ", "z", "eff");
+    const inside = shape(svg, "g", { "clip-path": `url(#${id}-clip)` });
+    return shape(inside, "g", { transform: `translate(${x(0)} ${y(0)}) scale(${sx} ${-sy})` });
+  }
 
-  function mount(host) {
-    count += 1;
-    const id = "kd-drag-" + count;
-    const state = {
-      rho: Math.min(Math.max(Number(host.dataset.rho) || 0.9, 1e-3), 1),
-      temperature: clampT(Number(host.dataset.temperature) || 5),
-    };
-    const svg = el("svg", { role: "img", "aria-labelledby": id + "-reading" });
-    const slider = (key, words, letter, step) => {
-      const [min, max] = ENDS[key];
-      const value = key === "rho" ? fromRho(state.rho) : Math.log10(state.temperature);
-      const attributes = { type: "range", id: id + "-" + key, class: "kd-drag-" + key, min, max, step, value };
-      const input = el("input", attributes);
-      const output = el("output", { for: id + "-" + key });
-      const label = el("label", { for: id + "-" + key }, el("span", {}, words + " ", el("i", {}, letter)), output);
-      input.addEventListener("input", () => {
-        state[key] = key === "rho" ? toRho(Number(input.value)) : clampT(10 ** Number(input.value));
-        draw();
-      });
-      return { input, output, box: el("div", {}, label, input) };
-    };
-    const rho = slider("rho", "soft ratio", "\u03c1", "0.05");
-    const temperature = slider("temperature", "temperature", "T", "0.01");
-    const key = (words, className, color) => {
-      const line = el("line", { x1: 0, x2: 36, y1: 6, y2: 6, class: className });
-      if (color) line.classList.add("kd-drag-mixed");
-      return el("li", {}, el("svg", { viewBox: "0 0 36 12", "aria-hidden": "true" }, line), words);
-    };
-    const legend = el(
-      "ul",
-      { class: "kd-drag-legend" },
-      key("right teacher", "kd-drag-curve", true),
-      key("wrong teacher", "kd-drag-curve kd-drag-wrong", true),
-      key("the teacher itself", "kd-drag-teacher", false)
-    );
-    const reading = el("p", { class: "kd-drag-reading", id: id + "-reading", "aria-live": "polite" });
-    const controls = el("div", { class: "kd-drag-controls" }, rho.box, temperature.box);
-    const box = el("div", { class: "kd-drag", role: "group", "aria-label": "Effective logits, with two sliders" });
-    box.append(svg, legend, controls, reading);
-    host.replaceChildren(box);
+  const WRONG = { "stroke-dasharray": "7 5" };
+  const TEACHER = { stroke: "var(--kd-teacher)", "stroke-width": 1.5 };
+
+  mount("kd-effective-logits", (host, id) => {
+    const svg = drawing(), told = reading(svg);
+    const controls = element("div", { class: "kd-controls" });
+    const control = ({ range, at, place, show }, value) =>
+      slider(controls, id, { ...range, value: place(value), show: (x) => show(at(x)) }, draw);
+    const ofRho = control(softRatio, Number(host.dataset.rho) || 0.9);
+    const ofT = control(temperature, Number(host.dataset.temperature) || 5);
+    const lines = legend([
+      { words: "right teacher", class: "kd-mixed", "stroke-width": 2.5 },
+      { words: "wrong teacher", class: "kd-mixed", "stroke-width": 2.5, ...WRONG },
+      { words: "the teacher itself", ...TEACHER },
+    ]);
+    host.replaceChildren(svg, lines, controls, told.line);
 
     const curves = [];
-    function frame() {
-      const width = Math.max(260, Math.round(box.clientWidth || 640));
-      const height = Math.round(Math.min(Math.max(0.62 * width, 260), 420));
-      const [left, top, right, bottom] = [46, 8, width - 8, height - 42];
-      const sx = (right - left) / (2 * REACH);
-      const sy = (bottom - top) / (2 * REACH);
-      const x = (z) => left + sx * (z + REACH);
-      const y = (z) => bottom - sy * (z + REACH);
-      svg.setAttribute("viewBox", `0 0 ${width} ${height}`);
-      const clip = el("clipPath", { id: id + "-clip" }, el("rect", { x: left, y: top, width: right - left, height: bottom - top }));
-      const back = el("g", {});
-      for (const z of [-15, -10, -5, 0, 5, 10, 15]) {
-        const rule = z === 0 ? "kd-drag-zero" : "kd-drag-grid";
-        back.append(el("line", { x1: x(z), x2: x(z), y1: top, y2: bottom, class: rule }));
-        back.append(el("line", { x1: left, x2: right, y1: y(z), y2: y(z), class: rule }));
-        const number = String(z).replace("-", "\u2212");
-        back.append(el("text", { x: x(z), y: bottom + 17, "text-anchor": "middle" }, number));
-        back.append(el("text", { x: left - 7, y: y(z) + 4, "text-anchor": "end" }, number));
-      }
-      const middle = (left + right) / 2;
-      back.append(el("text", { x: middle, y: height - 6, "text-anchor": "middle" }, "teacher\u2019s logit ", name("z", "t")));
-      const turned = `rotate(-90) translate(${-(top + bottom) / 2} 13)`;
-      back.append(el("text", { transform: turned, "text-anchor": "middle" }, "effective logit ", name("z", "eff")));
-      const units = `translate(${x(0)} ${y(0)}) scale(${sx} ${-sy})`; // the paths are in the units of the axes
-      const inside = el("g", { transform: units });
-      inside.append(el("path", { class: "kd-drag-teacher", d: `M${-REACH},${-REACH}L${REACH},${REACH}` }));
+    function frame(width) {
+      const inside = square(svg, width, id);
+      shape(inside, "path", { ...TEACHER, d: `M${-REACH},${-REACH}L${REACH},${REACH}` });
       curves.length = 0;
-      for (const right of [true, false]) {
+      for (const right of [true, false])
         for (const side of [-1, 1]) {
-          const kind = right ? "right" : "wrong";
-          const path = el("path", { class: `kd-drag-curve kd-drag-mixed kd-drag-${kind}`, "data-teacher": kind, "data-side": side });
-          curves.push({ path, side, right });
-          inside.append(path);
+          const look = { fill: "none", "stroke-width": 2.5, class: "kd-mixed", ...(right ? {} : WRONG) };
+          const data = { "data-teacher": right ? "right" : "wrong", "data-side": side };
+          curves.push({ side, right, path: shape(inside, "path", { ...look, ...data }) });
         }
-      }
-      svg.replaceChildren(el("defs", {}, clip), back, el("g", { "clip-path": `url(#${id}-clip)` }, inside));
+      draw();
     }
 
     function draw() {
-      const { rho: r, temperature: T } = state;
-      curves.forEach(({ path, side, right }) => path.setAttribute("d", branch(side, right, r, T)));
-      const color = `color-mix(in srgb, var(--kd-soft, #1f6fb4) ${(100 * r).toFixed(1)}%, var(--kd-hard, #c4432b))`;
-      box.querySelectorAll(".kd-drag-mixed").forEach((line) => line.style.setProperty("stroke", color));
-      host.dataset.rho = r;
-      host.dataset.temperature = T;
-      rho.output.textContent = showRho(r);
-      temperature.output.textContent = showT(T);
-      rho.input.setAttribute("aria-valuetext", showRho(r));
-      temperature.input.setAttribute("aria-valuetext", showT(T));
+      const rho = softRatio.at(ofRho.value), T = temperature.at(ofT.value);
+      for (const { path, side, right } of curves) path.setAttribute("d", branch(side, right, rho, T));
+      const color = `color-mix(in srgb, var(--kd-soft) ${(100 * rho).toFixed(1)}%, var(--kd-hard))`;
+      for (const line of host.querySelectorAll(".kd-mixed")) line.style.stroke = color;
+      Object.assign(host.dataset, { rho, temperature: T });
       const limit = T / (1 + T);
-      const rule =
-        r <= limit
-          ? "However wrong a teacher is, the student ends up right: the soft ratio is not above"
-          : "A teacher that is wrong enough takes the student along: the soft ratio is above";
-      reading.textContent =
-        `At soft ratio ${showRho(r)} and temperature ${showT(T)} the student\u2019s logit is never nearer to the boundary than ` +
-        `${show(effectiveLogit(0, 1, r, T))} under a right teacher. A wrong teacher at \u221215 leaves it at ` +
-        `${show(effectiveLogit(-REACH, 1, r, T))}. ${rule} T/(1+T) = ${showRho(limit)}.`;
+      const rule = rho <= limit
+        ? "However wrong a teacher is, the student ends up right: the soft ratio is not above"
+        : "A teacher that is wrong enough takes the student along: the soft ratio is above";
+      told.say(
+        `At soft ratio ${softRatio.show(rho)} and temperature ${temperature.show(T)} the student\u2019s logit is never ` +
+        `nearer to the boundary than ${show(effectiveLogit(0, 1, rho, T))} under a right teacher. A wrong teacher at ` +
+        `\u221215 leaves it at ${show(effectiveLogit(-REACH, 1, rho, T))}. ${rule} T/(1+T) = ${softRatio.show(limit)}.`
+      );
     }
-
-    frame();
-    draw();
-    if (window.ResizeObserver) {
-      let last = box.clientWidth;
-      new ResizeObserver(() => {
-        if (box.clientWidth === last) return;
-        last = box.clientWidth;
-        frame();
-        draw();
-      }).observe(box);
-    }
-  }
-
-  function start() {
-    const hosts = document.querySelectorAll("div.kd-effective-logits");
-    if (hosts.length === 0) return;
-    document.head.append(el("style", {}, STYLE));
-    hosts.forEach(mount);
-  }
-
-  if (document.readyState === "loading") document.addEventListener("DOMContentLoaded", start);
-  else start();
+    return frame;
+  });
 })();

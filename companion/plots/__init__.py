@@ -4,7 +4,7 @@ from companion.plots.colors import COLORS, partner, shades
 from companion.plots.labels import label_lines
 from companion.plots.style import use_style
 from companion.plots.svg import figure_html, inline_svg, wide_drawings
-from companion.plots.verbs import band, curve, paper, rows
+from companion.plots.verbs import band, curve, paper, rows, take_rows
 
 __all__ = [
     "COLORS",
@@ -17,6 +17,7 @@ __all__ = [
     "partner",
     "rows",
     "shades",
+    "take_rows",
     "use_style",
     "wide_drawings",
 ]

@@ -17,7 +17,8 @@ PICTURE = re.compile(
     r"<(figure|img|picture|svg|canvas|iframe|object|embed|video|script)\b|"
     r"!\[|\{(figure|figure-md|image|glue:figure|raw)\}|"
     r"<\w+[^>]*\bclass=[\"'][^\"']*\bkd-"
-    r"(figure|moving|effective-logits|gradient-plane|label-flow|sliders)\b",
+    r"(figure|moving|effective-logits|four-neurons|gradient-plane|kernel-student|"
+    r"label-flow|label-rounds|sliders)\b",
     re.IGNORECASE,
 )
 PAST = "a picture without the rows, cell and run behind it"
