@@ -6,7 +6,7 @@ import nbformat
 
 from companion import claims, markup
 from companion.claims.verdicts import NOT_REPRODUCED
-from companion.press import chapters, costpage, recording, trials
+from companion.press import along, chapters, costpage, recording, trials
 
 
 def filled(text, executed):
@@ -14,7 +14,7 @@ def filled(text, executed):
 
     Args:
         text: Markdown in which a line ``<!-- kdlib: NAME -->`` asks for ``findings``,
-            ``counts``, ``ledger``, ``parameters``, ``cost`` or ``recorded``.
+            ``counts``, ``ledger``, ``parameters``, ``cost``, ``recorded`` or ``cite``.
         executed: folder of the executed notebooks.
 
     Returns:
@@ -111,6 +111,10 @@ def _recorded(executed):
     return markup.raw_block(markup.table(heads, rows, class_="kd-claims"))
 
 
+def _cite(executed):
+    return along.citation_of_book()
+
+
 _GENERATED = {
     "findings": _findings,
     "counts": _counts,
@@ -118,4 +122,5 @@ _GENERATED = {
     "parameters": _parameter_lists,
     "cost": _cost,
     "recorded": _recorded,
+    "cite": _cite,
 }
