@@ -45,7 +45,7 @@ def fold(cells):
         if cell.cell_type != "code" or "remove-input" in _tags(cell):
             made.append(cell)
             continue
-        modules |= _imported(cell.source)
+        modules |= imported(cell.source)
         tags = _tags(cell)
         work = TABLES if FOLDED in tags else press_work(cell.source, modules)
         if work is None or OPEN in tags:
@@ -115,7 +115,7 @@ def _dotted(node):
     return ".".join([node.id, *reversed(parts)])
 
 
-def _imported(source):
+def imported(source):
     """The names that a cell's imports give, with the modules behind them."""
     modules = {}
     for node in ast.walk(ast.parse(origins.python(source))):
@@ -137,7 +137,7 @@ def _tags(cell):
 
 
 def _takes_more(cell):
-    """Whether the next folded cell may join this one: it is folded and shows nothing."""
+    """Whether the next folded cell may join: this one is folded and shows nothing."""
     return "kdlib_folded" in cell.metadata and not _shows(cell)
 
 
