@@ -1,5 +1,6 @@
 # make book [PROFILE=laptop|smoke|paper]   build the book: _build/PROFILE/html/index.html
 # make book FRESH=1 ...                    the same without the rows that come with the book: everything is computed
+# make pdf [PROFILE=...]                   print the book as _build/PROFILE/book.pdf, where Chromium or Chrome is installed
 # make test                                run the tests, the built smoke book in a browser included
 # make lint                                check the code against the rules of pyproject.toml; part of make test
 # make trials                              run what book/trials.yml tries and nothing has recorded yet
@@ -22,7 +23,7 @@ EXECUTED := $(CHAPTERS:%=$(BUILD)/book/%.ipynb)
 PAGES := _config.yml _toc.yml $(wildcard book/*.md book/*.yml book/profiles/*.yml book/recorded/*.json book/recorded/rows/$(PROFILE)/stores.json book/*.bib book/_static/* book/_ext/*) $(shell find kdlib companion -name '*.py')
 READY := $(if $(filter .venv/bin/python,$(PYTHON)),.venv/ready)
 
-.PHONY: help book lint test bench bench-peers trials record data clean
+.PHONY: help book pdf lint test bench bench-peers trials record data clean
 # Both are written whole or not at all, so an interrupted make deletes neither.
 .PRECIOUS: $(BUILD)/book/%.ipynb $(BUILD)/html/index.html
 # Published pages have left this folder, and are made again only where what they rest on is newer.
@@ -51,6 +52,9 @@ $(BUILD)/verified: $(EXECUTED) $(PAGES)
 
 $(BUILD)/book/%.ipynb: $(BUILD)/keys/%
 	@$(PYTHON) -m companion.engine.warm -m companion execute --profile $(PROFILE) $*
+
+pdf: book
+	@$(PYTHON) -m companion pdf --profile $(PROFILE)
 
 lint: $(READY)
 	@$(PYTHON) -m ruff check -q kdlib companion tests benchmarks tools bootstrap.py book/notebooks

@@ -254,6 +254,8 @@ def _parser():
     _add(commands, "html", _later("steps", "build_pages"), text)
     text = "(make book) publish these pages, with what was verified"
     _add(commands, "publish", _later("steps", "publish_pages"), text)
+    text = "print the built book as one PDF; this takes Chromium or Chrome"
+    _add(commands, "pdf", _later("steps", "print_book"), text)
     return parser
 
 

@@ -1,12 +1,10 @@
 """The smoke book, built by `make book` and opened in a browser with the network blocked."""
 
-import base64
 import functools
 import html.parser
 import http.server
 import importlib
 import inspect
-import io
 import json
 import os
 import re
@@ -15,6 +13,7 @@ import subprocess
 import sys
 import threading
 import urllib.parse
+import xml.etree.ElementTree as ElementTree
 from pathlib import Path
 
 import pandas
@@ -148,15 +147,47 @@ def test_each_figures_rows_can_be_read_back(site):
         drawers = re.findall(r'<details class="kd-drawer">.*?</details>', text, re.S)
         files = []
         for drawer in drawers:
-            entries = re.findall(r'<li><a download="([^"]+)" href="data:text/csv;base64,([^"]+)">[^<]*</a>, (\d+) rows</li>', drawer)
-            assert entries and len(entries) == drawer.count("download="), f"{name}: a drawer without rows"
-            for file, data, count in entries:
+            entries = re.findall(r'<li><a download="([^"]+)" href="([^"]+\.csv)">[^<]*</a>, (\d+) rows</li>', drawer)
+            assert entries and len(entries) == drawer.count('.csv"') / 2, f"{name}: a drawer without rows"
+            for file, address, count in entries:
                 files.append(file)
-                frame = pandas.read_csv(io.BytesIO(base64.b64decode(data)))
+                assert address == f"files/{name}/{file}"
+                frame = pandas.read_csv(site / address)
                 assert len(frame) == int(count) > 0, f"{name}, {file}: {len(frame)} rows, and the page says {count}"
                 assert len(frame.columns) == len(set(frame.columns)) and not any("Unnamed" in one for one in frame.columns)
                 assert not arrays(frame), f"{name}, {file}: {arrays(frame)} hold arrays"
         assert len(files) == len(set(files)), f"{name} offers two files of one name"
+
+
+def test_each_drawing_that_stands_still_is_a_file_that_opens_alone(site):
+    drawings = sorted((site / "files").glob("*/*.svg"))
+    assert len(drawings) > len(chapters.names())
+    for path in drawings:
+        text = path.read_text(encoding="utf-8")
+        root = ElementTree.fromstring(text)
+        assert root.tag.endswith("}svg") and float(root.get("width")) > 100, path.name
+        assert "var(--" not in text and "color-mix" not in text and "class=" not in text.partition(">")[0], path.name
+
+
+def test_no_page_weighs_more_than_a_megabyte_and_a_half(site):
+    heavy = {path.name: path.stat().st_size for path in site.glob("*.html") if path.stat().st_size > 1.5e6}
+    assert heavy == {}
+
+
+def test_a_page_keeps_the_science_open_and_folds_the_rest(site):
+    text = (site / "01_effective_logits.html").read_text(encoding="utf-8")
+    folded = re.findall(r'<details class="admonition hide above-input">(.*?)</details>', text, re.S)
+    everything = " ".join(re.sub("<[^>]*>", "", part) for part in folded)
+    assert "import matplotlib" in everything and "claims.record" in everything and "prose.say" in everything
+    assert "def stopped_descent" not in everything and "def stopped_descent" in re.sub("<[^>]*>", "", text)
+
+
+def test_each_page_is_described_for_previews_of_its_links(site):
+    for name in pages(site):
+        head = (site / f"{name}.html").read_text(encoding="utf-8").partition("</head>")[0]
+        told = dict(re.findall(r'<meta (?:name|property)="([\w:]+)" content="([^"]*)"', head))
+        assert told["og:title"] and told["description"] == told["og:description"] and len(told["description"]) > 30, name
+        assert "favicon.svg" in head and "Run with" not in told["description"]
 
 
 def arrays(frame):
@@ -264,4 +295,51 @@ def test_the_ledger_keeps_its_choices_in_the_address_and_opens_the_claim_that_is
     page.goto(f"{address}/ledger.html#{claim}")
     assert page.locator("details.kd-claim[open]").evaluate_all("all => all.map(one => one.id)") == [claim]
     assert page.inner_text(".kd-filters output") == f"{page.locator('details.kd-claim').count()} claims"
+    page.close()
+
+
+@needs_browser
+def test_one_switch_shows_the_code_of_a_page_and_another_one_that_of_all_pages(site, browser):
+    context = browser.new_context()
+    page = context.new_page()
+
+    def opened(name):
+        page.goto((site / f"{name}.html").as_uri())
+        return page.locator("details.above-input[open]").count()
+
+    assert opened("02_transfer_risk") == 0
+    drawers = page.locator("details.above-input")
+    page.focus("details.above-input >> nth=0 >> summary")
+    page.keyboard.press("Enter")
+    assert drawers.nth(0).get_attribute("open") is not None, "a drawer opens by keyboard"
+    page.check("text=Show all code")
+    assert page.locator("details.above-input[open]").count() == drawers.count() > 5
+    assert opened("05_neurons") == 0
+    page.check("text=on every page")
+    assert opened("02_transfer_risk") == page.locator("details.above-input").count() and page.is_checked("text=Show all code")
+    page.uncheck("text=on every page")
+    assert page.locator("details.above-input[open]").count() == 0 == opened("05_neurons")
+    context.add_init_script("Object.defineProperty(window, 'localStorage', {get() { throw new DOMException('blocked'); }})")
+    assert opened("05_neurons") == 0
+    page.check("text=on every page")
+    assert page.locator("details.above-input[open]").count() == page.locator("details.above-input").count()
+    context.close()
+
+
+@needs_browser
+def test_paper_is_light_and_has_no_closed_drawers(site, browser):
+    page = browser.new_page(color_scheme="dark")
+    page.goto((site / "03_data_inefficiency.html").as_uri())
+    assert page.evaluate("document.documentElement.dataset.theme") == "dark"
+    page.emulate_media(media="print")
+    for what in (".bd-article p", ".bd-article figcaption", ".kd-figure svg text", "details.kd-claim summary"):
+        color = page.locator(what).first.evaluate("node => getComputedStyle(node).color")
+        assert max(map(int, re.findall(r"\d+", color)[:3])) < 110, f"{what} is printed in {color}"
+    for drawer in ("kd-drawer", "kd-card", "above-input"):
+        assert page.locator(f"details.{drawer}").count() and not page.locator(f"details.{drawer}:visible").count()
+    assert page.locator("details.kd-claim summary:visible").count() and not page.locator(".kd-along:visible").count()
+    page.evaluate("dispatchEvent(new Event('beforeprint'))")
+    assert page.evaluate("document.documentElement.dataset.theme") == "light"
+    page.evaluate("dispatchEvent(new Event('afterprint'))")
+    assert page.evaluate("document.documentElement.dataset.theme") == "dark"
     page.close()

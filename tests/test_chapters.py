@@ -10,7 +10,14 @@ import nbformat
 import pytest
 
 from companion.__main__ import main
-from companion.press import chapters, execution, files, provenance
+from companion.press import (
+    chapters,
+    execution,
+    files,
+    provenance,
+    repository,
+    twins,
+)
 
 CELL = """
 ```{code-cell}
@@ -197,11 +204,22 @@ def test_a_twin_holds_the_contents_of_its_text_and_no_output(name):
     text = jupytext.read(chapters.book() / f"{name}.md")
     twin = nbformat.read(chapters.book() / "notebooks" / f"{name}.ipynb", as_version=4)
     nbformat.validate(twin)
-    assert [(c.cell_type, c.source, c.metadata) for c in twin.cells] == [
+    assert [(c.cell_type, c.source, c.metadata) for c in twin.cells if c.id != "fetch"] == [
         (c.cell_type, c.source, c.metadata) for c in text.cells
     ]
     assert not any(c.get("outputs") or c.get("execution_count") for c in twin.cells)
-    assert nbformat.writes(twin) == nbformat.writes(execution.notebook(name))
+    assert nbformat.writes(twin) == nbformat.writes(twins.twin(name))
+
+
+def test_a_twin_that_colab_may_open_fetches_the_book_there_and_nowhere_else(monkeypatch):
+    name = chapters.names()[0]
+    assert twins.twin(name) == execution.notebook(name) or repository.address()
+    monkeypatch.setattr(repository, "address", lambda: "https://git.example/a/b")
+    title, fetch, parameters = twins.twin(name).cells[:3]
+    assert title.source.startswith("# ") and parameters.metadata["tags"] == ["parameters"]
+    condition, *lines = fetch.source.splitlines()[2:]
+    assert condition.startswith('if "google.colab" in sys.modules:') and all(line.startswith("    ") for line in lines)
+    assert "git clone --quiet --depth 1 https://git.example/a/b " in lines[0]
 
 
 SWEEPS = [

@@ -1,6 +1,5 @@
 """From an executed chapter to its page: what is shown, what is hidden, and what a strict build refuses."""
 
-import base64
 import copy
 import json
 import re
@@ -83,12 +82,11 @@ def test_the_page_shows_one_card_a_head_line_and_a_drawer(executed):
     row = re.search(r'<tr class="kd-changed">.*?</tr>', text)[0]
     assert ">ratios<" in row and "<td>1.0, 0.5</td><td>0.9</td><td>changed</td>" in row
     assert "<td>3</td><td>2</td><td>smoke profile</td>" in text
-    drawer = page.cells[-1].source
-    csv = re.search(r'download="fig-01-toy-risk.csv" href="data:text/csv;base64,([^"]+)"', drawer)[1]
-    assert base64.b64decode(csv) == b"n,risk\n1,3\n2,1\n" and ", 2 rows" in drawer
+    figure, drawer = page.cells[-3], page.cells[-2].source
+    assert '<a download="fig-01-toy-risk.csv" href="files/01_toy/fig-01-toy-risk.csv">risk.csv</a>, 2 rows' in drawer
     assert "draw(risk)" in drawer and "torch 9.9" in drawer
-    assert "remove-input" in page.cells[-2].metadata["tags"]
-    assert "A line that falls from 3 to 1.\"" in page.cells[-2].outputs[0].data["text/html"]
+    assert "remove-input" in figure.metadata["tags"]
+    assert "A line that falls from 3 to 1.\"" in figure.outputs[0].data["text/html"]
     assert executed.cells[0].source.endswith("nowhere."), "the executed notebook itself stays as it is"
 
 
@@ -102,7 +100,7 @@ def test_no_text_of_a_run_becomes_markup(executed):
     figure.outputs[0].metadata["text/html"]["kdlib"]["rows"] = {"<i rows>": "n\n1\n"}
     page, _ = pages.dress(executed)
     text = "\n".join(cell.source for cell in page.cells if cell.cell_type == "markdown")
-    assert "<i " not in text and text.count("</pre>") == 1
+    assert "<i " not in text and text.count("</pre>") == 2  # the cell and the citation
     for name in ("card", "data", "sum", "seeds", "cell", "rows"):
         assert f"&lt;i {name}&gt;" in text
 
@@ -117,7 +115,7 @@ def test_where_a_run_was_is_no_difference_to_the_paper(executed, tmp_path):
 
 def test_a_drawer_counts_rows_and_not_lines(executed):
     executed.cells[-1].outputs[0].metadata["text/html"]["kdlib"]["rows"] = {"a": 'n,word\n1,"two\nlines"\n2,one\n', "b": "n\n"}
-    drawer = pages.dress(executed)[0].cells[-1].source
+    drawer = pages.dress(executed)[0].cells[-2].source
     assert "a.csv</a>, 2 rows" in drawer and "b.csv</a>, 0 rows" in drawer
 
 
@@ -130,7 +128,7 @@ def test_the_head_line_tells_the_seconds_of_rows_that_were_there_before(executed
 
 def test_a_drawer_links_the_functions_of_the_cells_before_its_own(executed):
     executed.cells.insert(3, new_code_cell("from kdlib import logits, metrics"))
-    drawer = pages.dress(executed)[0].cells[-1].source
+    drawer = pages.dress(executed)[0].cells[-2].source
     assert re.findall(r'href="api.html#([\w.]+)"', drawer) == ["kdlib.logits.effective_logits", "kdlib.metrics.transfer_risk"]
 
 
@@ -197,7 +195,7 @@ def test_an_alt_text_may_hold_any_letter(executed):
     executed.metadata["kdlib"]["changed"] = []
     executed.cells[-1].metadata["mystnb"]["image"]["alt"] = r'The share \sigma of "hard" labels, \1.'
     page, _ = pages.dress(executed)
-    assert r'aria-label="The share \sigma of &quot;hard&quot; labels, \1."' in page.cells[-2].outputs[0].data["text/html"]
+    assert r'aria-label="The share \sigma of &quot;hard&quot; labels, \1."' in page.cells[-3].outputs[0].data["text/html"]
 
 
 def test_a_moving_figure_is_named_as_a_group_whose_parts_can_be_reached(executed):
@@ -205,7 +203,7 @@ def test_a_moving_figure_is_named_as_a_group_whose_parts_can_be_reached(executed
     executed.cells[-1].outputs[0].data["text/html"] = '<div class="kd-figure kd-moving" role="group"><div></div></div>'
     page, problems = pages.dress(executed)
     assert problems == []
-    assert 'role="group" aria-label="A line that falls from 3 to 1."' in page.cells[-2].outputs[0].data["text/html"]
+    assert 'role="group" aria-label="A line that falls from 3 to 1."' in page.cells[-3].outputs[0].data["text/html"]
 
 
 def test_a_claim_not_recorded_or_recorded_twice_is_a_problem(executed, tmp_path):
@@ -353,7 +351,7 @@ def test_a_build_takes_its_configuration_and_contents_from_inside_the_books_fold
     }
     made = booksources.configuration(config)
     assert made["title"] == "A book/ of words" and made["parse"] == {"enable": ["x", 3, None]}
-    assert made["sphinx"]["config"] == {"html_static_path": ["_static"], "html_theme_options": {"kept": 2}}
+    assert made["sphinx"]["config"] == {"html_static_path": ["_static"], "html_theme_options": {"kept": 2}, "html_extra_path": ["taken"]}
     assert config["sphinx"]["config"]["html_static_path"] == ["book/_static"], "what was read stays as it is"
     parts = [
         {"caption": "One", "chapters": [{"file": "book/01_a"}, {"file": "book/notes", "title": "Notes"}]},

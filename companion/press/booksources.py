@@ -3,11 +3,13 @@
 import nbformat
 import yaml
 
-from companion.press import chapters, files, pages
+from companion.press import along, chapters, files, pages
 from companion.press.generated import filled
 
 # In the repository the book's files lie in this folder; in a build they lie at the top.
 FOLDER = "book/"
+# In a build: what pages offer to take along, which the HTML gets as it is.
+TAKEN = "taken"
 # What stands beside a chapter that is built alone: the pages that chapters refer to.
 # The API reference would take longer than most chapters.
 BESIDE = ("rerun", "ledger", "bibliography")
@@ -25,7 +27,7 @@ def gather(executed, source, contents):
         The problems of the chapters' figures, claims and rows, one line each.
     """
     book = chapters.book()
-    source.mkdir(parents=True)
+    (source / TAKEN).mkdir(parents=True)
     for folder in ("_static", "_ext"):
         _copy(book / folder, source / folder)
     files.write_whole(source / "references.bib", (book / "references.bib").read_bytes())
@@ -36,6 +38,7 @@ def gather(executed, source, contents):
             page, wrong = pages.dress(notebook)
             problems += wrong
             files.write_whole(source / f"{name}.ipynb", nbformat.writes(page))
+            _write_files(source / TAKEN, along.files(notebook))
         else:
             text = (book / f"{name}.md").read_text(encoding="utf-8")
             files.write_whole(source / f"{name}.md", filled(text, executed))
@@ -52,11 +55,13 @@ def configuration(config):
         config: what ``_config.yml`` holds.
 
     Returns:
-        The same with paths inside the book's folder, and without the announcement that
-        a page shows which was rendered without outputs.
+        The same with paths inside the book's folder, with the files that pages offer,
+        and without the announcement that a page shows which was rendered without
+        outputs.
     """
     config = _from_inside(config)
     del config["sphinx"]["config"]["html_theme_options"]["announcement"]
+    config["sphinx"]["config"]["html_extra_path"] = [TAKEN]
     return config
 
 
@@ -108,6 +113,13 @@ def _named(contents):
     for part in contents.get("parts", []):
         names += [entry["file"] for entry in part["chapters"]]
     return names
+
+
+def _write_files(folder, texts):
+    """Write files by their paths inside a folder."""
+    for path, text in texts.items():
+        (folder / path).parent.mkdir(parents=True, exist_ok=True)
+        files.write_whole(folder / path, text)
 
 
 def _copy(folder, target):

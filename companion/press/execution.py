@@ -38,21 +38,6 @@ def notebook(chapter):
     return made
 
 
-def write_twin(chapter):
-    """Write ``notebooks/NAME.ipynb``, unless what stands there is already the same.
-
-    Args:
-        chapter: full name of the chapter.
-    """
-    import nbformat
-
-    path = chapters.book() / "notebooks" / f"{chapter}.ipynb"
-    text = nbformat.writes(notebook(chapter)) + "\n"
-    if not path.exists() or path.read_text(encoding="utf-8") != text:
-        path.parent.mkdir(exist_ok=True)
-        files.write_whole(path, text)
-
-
 def execute(
     chapter,
     folder,

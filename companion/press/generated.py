@@ -7,7 +7,7 @@ import yaml
 
 from companion import claims, markup, prose
 from companion.claims.verdicts import NOT_REPRODUCED
-from companion.press import chapters, costpage, drawings, recording, trials
+from companion.press import along, chapters, costpage, drawings, recording, trials
 
 
 def filled(text, executed):
@@ -16,8 +16,8 @@ def filled(text, executed):
     Args:
         text: Markdown in which a line ``<!-- kdlib: NAME -->`` asks for ``findings``,
             ``surprises``, ``verdicts``, ``counts``, ``ledger``, ``parameters``,
-            ``cost`` or ``recorded``, and ``<!-- kdlib: drawing CHAPTER FIGURE -->`` for
-            a figure.
+            ``cost``, ``recorded`` or ``cite``, and ``<!-- kdlib: drawing CHAPTER
+            FIGURE -->`` for a figure.
         executed: folder of the executed notebooks.
 
     Returns:
@@ -138,6 +138,10 @@ def _recorded(executed):
     return markup.raw_block(markup.table(heads, rows, class_="kd-claims"))
 
 
+def _cite(executed):
+    return along.citation_of_book()
+
+
 _GENERATED = {
     "findings": _findings,
     "surprises": _surprises,
@@ -148,4 +152,5 @@ _GENERATED = {
     "parameters": _parameter_lists,
     "cost": _cost,
     "recorded": _recorded,
+    "cite": _cite,
 }

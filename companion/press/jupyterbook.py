@@ -56,7 +56,7 @@ def started():
             process.kill()
 
 
-def build(process, source, out, flags):
+def build(process, source, out, flags, builder="html"):
     """Build the pages of a folder of sources.
 
     Args:
@@ -64,6 +64,7 @@ def build(process, source, out, flags):
         source: folder of the sources.
         out: folder in which Jupyter Book makes its own ``_build``.
         flags: further words of the command line.
+        builder: ``html``, or ``singlehtml`` for one long page.
 
     Returns:
         The folder of the HTML.
@@ -72,7 +73,8 @@ def build(process, source, out, flags):
         BuildFailed: what is wrong, a line each.
         OSError: the disk is full.
     """
-    words = ["build", str(source), "--path-output", str(out), "-q", *flags]
+    words = ["build", str(source), "--path-output", str(out), "-q"]
+    words += ["--builder", builder, *flags]
     told, _ = process.communicate(json.dumps(words))
     if process.returncode:
         told = re.sub(r"\x1b\[[0-9;]*m", "", told)
@@ -83,4 +85,4 @@ def build(process, source, out, flags):
         wrong = re.compile("WARNING|ERROR|Error|CRITICAL")
         because = [line for line in lines if wrong.search(line)]
         raise BuildFailed("\n".join(because or lines[-15:]))
-    return out / "_build" / "html"
+    return out / "_build" / builder

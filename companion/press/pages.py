@@ -9,7 +9,17 @@ import re
 from nbformat.v4 import new_code_cell, new_markdown_cell
 
 from companion import claims, markup, prose
-from companion.press import chapters, origins, records, trials
+from companion.press import (
+    along,
+    chapters,
+    figurefile,
+    folding,
+    origins,
+    records,
+    references,
+    trials,
+)
+from companion.press.figurefile import is_drawing
 
 # What shows a picture: an element, Markdown or a directive, or a place in which a
 # script of the book draws.
@@ -41,9 +51,12 @@ def dress(executed):
     said = prose.statements(page)
     _say_what_figures_show(page.cells, said)
     page.cells, problems = _dressed_cells(page.cells, record)
+    title, _, opening = page.cells[0].source.partition("\n")
+    cited = along.citation(record, title.removeprefix("# "), opening)
     _put_head(page.cells[0], record)
     judged = claims.collect(page)
-    page.cells += _end_cells(record, judged)
+    page.cells = [*folding.fold(page.cells), *_end_cells(record, judged)]
+    page.cells.append(new_markdown_cell(cited, id="citation"))
     problems += _lost_problems(record)
     problems += claims.check(record["chapter"], judged)
     problems += _unsaid_problems(record, said)
@@ -93,8 +106,8 @@ def _dressed_cells(cells, record):
 
 def _dressed_code(cell, record, code_cells):
     """A code cell with what stands under it, and what is wrong with it."""
-    drawings = [output for output in cell.outputs if _is_drawing(output)]
-    others = [output for output in cell.outputs if not _is_drawing(output)]
+    drawings = [output for output in cell.outputs if is_drawing(output)]
+    others = [output for output in cell.outputs if not is_drawing(output)]
     problems = _pictures_past_the_style(cell, others, record)
     notes = _lost_notes(cell, record, code_cells)
     figure = cell.metadata.get("mystnb", {}).get("figure", {})
@@ -105,7 +118,7 @@ def _dressed_code(cell, record, code_cells):
     name = figure.get("name", "figure")
     cell.metadata["tags"] = [*cell.metadata.get("tags", []), "remove-input"]
     cell.outputs = drawings
-    text = records.drawer(record, name, code_cells, _frames(drawings))
+    text = records.drawer(record, name, code_cells, drawings)
     behind = new_markdown_cell(text, id=f"drawer-{name}")
     return [cell, *_beside(name, others), *notes, behind], problems
 
@@ -115,14 +128,14 @@ def _put_head(cell, record):
     title, _, rest = cell.source.partition("\n")
     number = chapters.number(record["chapter"])
     title = f"# {number}. {title.removeprefix('# ')}"
-    head = [records.head_line(record)]
+    head = [records.head_line(record), along.line(record)]
     lost = [
         markup.element("p", line, class_="kd-lost")
         for line in records.lost_lines(record)
     ]
     if lost:
         head.append(markup.raw_block(*lost))
-    cell.source = "\n\n".join([title, *head]) + f"\n{rest}"
+    cell.source = "\n\n".join([title, *head]) + f"\n{references.with_links(rest)}"
 
 
 def _end_cells(record, judged):
@@ -164,7 +177,7 @@ def _what_it_shows(cell):
     """What of a cell a reader meets: its figure, its verdicts, numbers in the text."""
     shown = []
     has_figure = cell.metadata.get("mystnb", {}).get("figure")
-    if has_figure or any(_is_drawing(output) for output in cell.outputs):
+    if has_figure or any(is_drawing(output) for output in cell.outputs):
         shown.append("this figure")
     metadata = [output.get("metadata", {}) for output in cell.outputs]
     if any("claim" in one.get("kdlib", {}) for one in metadata):
@@ -203,10 +216,6 @@ def _picture_kinds(output):
     return kinds
 
 
-def _is_drawing(output):
-    return "kd-figure" in output.get("data", {}).get("text/html", "")
-
-
 def _incomplete(cell, drawings, record):
     """What a figure's cell lacks, a line each."""
     figure = cell.metadata.get("mystnb", {}).get("figure", {})
@@ -223,7 +232,7 @@ def _incomplete(cell, drawings, record):
     if not drawings:
         drew = "its cell drew nothing that plots.use_style() knows of"
         problems.append(f"{where}: {drew}")
-    elif not _frames(drawings):
+    elif not figurefile.rows_of(drawings):
         rows = "plots knows of no rows behind it, so the page cannot offer its numbers"
         problems.append(f"{where}: {rows}")
     return problems
@@ -237,15 +246,6 @@ def _describe(drawings, alt):
     """Give each drawing its alt text."""
     for output in drawings:
         output.data["text/html"] = markup.labelled(output.data["text/html"], alt)
-
-
-def _frames(drawings):
-    """The CSV texts of the rows behind drawings, by name."""
-    frames = {}
-    for output in drawings:
-        about = output.metadata.get("text/html", {}).get("kdlib", {})
-        frames |= about.get("rows", {})
-    return frames
 
 
 def _beside(name, outputs):

@@ -1,11 +1,10 @@
 """How the record of a run reads on a page: head line, card, drawer, lost rows."""
 
-import base64
 import csv
 import io
 
 from companion import markup
-from companion.press import chapters, origins
+from companion.press import along, chapters, figurefile, origins, repository
 
 
 def head_line(record):
@@ -25,7 +24,9 @@ def head_line(record):
         parts.append("1 seed" if seeds == 1 else f"{seeds} seeds")
     parts.append(_seconds(record, f"{record['seconds']:.0f}"))
     parts += _recorded(record)
-    parts.append(f"commit `{record['commit'] or 'unknown'}`")
+    commit = f"`{record['commit'] or 'unknown'}`"
+    where = repository.tree(record["commit"])
+    parts.append(f"commit [{commit}]({where})" if where else f"commit {commit}")
     line = f"Run with: {markup.join(parts, ', ')}."
     others = _unlike_the_paper(record)
     if others:
@@ -78,19 +79,27 @@ def parameter_card(record):
     return markup.raw_block(card)
 
 
-def drawer(record, name, code_cells, frames):
+def drawer(record, name, code_cells, drawings):
     """What lies behind a figure: its rows, its cell, its functions, the run's record.
 
     Args:
         record: an executed chapter's record.
         name: the figure's name.
         code_cells: the sources of the chapter's code cells up to the figure's.
-        frames: CSV texts of the figure's rows by name.
+        drawings: the outputs of the figure's cell that show it.
 
     Returns:
         Markdown text with a raw HTML block.
     """
-    links = [_download(name, frame, text) for frame, text in frames.items()]
+    chapter = record["chapter"]
+    links = []
+    for frame, text in figurefile.rows_of(drawings).items():
+        count = sum(1 for _ in csv.reader(io.StringIO(text))) - 1
+        link = along.download(chapter, figurefile.row_file(name, frame), f"{frame}.csv")
+        links.append(markup.element("li", link, f", {count} rows"))
+    for file in figurefile.drawing_files(name, drawings):
+        link = along.download(chapter, file, file)
+        links.append(markup.element("li", link, ", the drawing"))
     functions = []
     for function in origins.functions_behind(code_cells):
         code = markup.element("code", function.removeprefix("kdlib."))
@@ -100,7 +109,7 @@ def drawer(record, name, code_cells, frames):
         markup.element(
             "details",
             markup.element("summary", "Behind this figure"),
-            markup.element("p", "Rows"),
+            markup.element("p", "Files"),
             markup.element("ul", *links),
             markup.element("p", "Functions"),
             markup.element("ul", *functions),
@@ -142,19 +151,6 @@ def lost_lines(record):
         many = f"{len(failed)} of {asked} rows of {store} failed"
         lines.append(f"{many}; the first, {named}: {failed[0]['error']}")
     return lines
-
-
-def _download(figure, frame, text):
-    """A list entry with a frame's rows as a CSV file, and how many rows it has."""
-    count = sum(1 for _ in csv.reader(io.StringIO(text))) - 1
-    data = base64.b64encode(text.encode()).decode()
-    link = markup.element(
-        "a",
-        f"{frame}.csv",
-        download=f"{figure}-{frame}.csv",
-        href=f"data:text/csv;base64,{data}",
-    )
-    return markup.element("li", link, f", {count} rows")
 
 
 def _facts(record):

@@ -4,7 +4,17 @@ import gc
 from pathlib import Path
 
 from companion.claims import file
-from companion.press import chapters, execution, keys, locks, site, trials, verification
+from companion.press import (
+    chapters,
+    execution,
+    keys,
+    locks,
+    pdf,
+    site,
+    trials,
+    twins,
+    verification,
+)
 from companion.terminal import say, show
 
 BUILD = Path("_build")
@@ -27,7 +37,7 @@ def write_digests(arguments):
         text = chapters.book() / f"{name}.md"
         twin = chapters.book() / "notebooks" / f"{name}.ipynb"
         if not twin.exists() or twin.stat().st_mtime_ns < text.stat().st_mtime_ns:
-            execution.write_twin(name)
+            twins.write(name)
             twin.touch()
 
 
@@ -70,3 +80,16 @@ def publish_pages(arguments):
         said = verification.shown(folder / "verified.json")
         site.publish(folder / "pages", folder / "html", said)
     show(f"built {folder / 'html' / 'index.html'}")
+
+
+def print_book(arguments):
+    """``kdlib pdf``: the executed book as one PDF.
+
+    Args:
+        arguments: the words of the command line.
+    """
+    folder = BUILD / arguments.profile
+    out = folder / "book.pdf"
+    with locks.held(folder / "pdf.lock"):
+        pdf.write(folder / "book", out, chapter_names=chapters.names())
+    show(out)
