@@ -7,7 +7,8 @@ the ledger gathers the executed chapters.
 """
 
 from companion.claims.baseline import drift, report, write_baseline
-from companion.claims.cards import chapter_summary
+from companion.claims.bars import verdict_bar
+from companion.claims.cards import card, chapter_summary
 from companion.claims.estimates import below, beyond
 from companion.claims.file import read
 from companion.claims.ledger import (
@@ -25,10 +26,12 @@ from companion.claims.recording import (
     stated,
 )
 from companion.claims.runs import run_settings
+from companion.claims.words import reason
 
 __all__ = [
     "below",
     "beyond",
+    "card",
     "chapter_summary",
     "check",
     "collect",
@@ -38,11 +41,13 @@ __all__ = [
     "ledger",
     "ledger_html",
     "read",
+    "reason",
     "record",
     "record_band",
     "record_mean",
     "report",
     "run_settings",
     "stated",
+    "verdict_bar",
     "write_baseline",
 ]

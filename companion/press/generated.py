@@ -1,4 +1,7 @@
-"""What pages ask for with ``<!-- kdlib: NAME -->``: lists, counts, the ledger."""
+"""What pages ask for with ``<!-- kdlib: NAME -->``: lists, counts, the ledger.
+
+What is about one of several things has its name behind: ``<!-- kdlib: beside PAPER -->``.
+"""
 
 import re
 
@@ -7,6 +10,7 @@ import nbformat
 from companion import claims, markup
 from companion.claims.verdicts import NOT_REPRODUCED
 from companion.press import chapters, costpage, recording, trials
+from companion.press.beside import page
 
 
 def filled(text, executed):
@@ -14,7 +18,8 @@ def filled(text, executed):
 
     Args:
         text: Markdown in which a line ``<!-- kdlib: NAME -->`` asks for ``findings``,
-            ``counts``, ``ledger``, ``parameters``, ``cost`` or ``recorded``.
+            ``counts``, ``ledger``, ``parameters``, ``cost``, ``recorded``, or for
+            ``beside`` and the key of a paper.
         executed: folder of the executed notebooks.
 
     Returns:
@@ -22,9 +27,10 @@ def filled(text, executed):
     """
 
     def generated(asked):
-        return _GENERATED[asked[1]](executed)
+        return _GENERATED[asked[1]](*filter(None, [asked[2]]), executed)
 
-    return re.sub(r"^<!-- kdlib: (\w+) -->$", generated, text, flags=re.M)
+    asks = r"^<!-- kdlib: (\w+)(?: (\w+))? -->$"
+    return re.sub(asks, generated, text, flags=re.M)
 
 
 def _parameter_lists(executed):
@@ -116,6 +122,7 @@ _GENERATED = {
     "counts": _counts,
     "ledger": _ledger,
     "parameters": _parameter_lists,
+    "beside": page.markdown,
     "cost": _cost,
     "recorded": _recorded,
 }
