@@ -53,6 +53,8 @@ def _entry_problems(entry, executed):
         lines.append("has a pair, or a reason why there is none (no_pair); not both")
     if entry["chapter"] not in chapters.names():
         return [*lines, f"no chapter: {entry['chapter']}"]
+    if entry.get("claims") and not entry.get("found"):
+        lines.append("has claims, and no sentence on what was found")
     strange = set(entry.get("numbers", [])) - set(entry.get("claims", []))
     lines += [f"numbers of no claim of its own: {name}" for name in sorted(strange)]
     chapter = found.chapter(executed, entry["chapter"])

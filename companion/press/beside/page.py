@@ -33,8 +33,8 @@ def markdown(paper, executed):
 
 
 @functools.lru_cache(maxsize=256)
-def _drawing(html, alt, panel, of_paper):
-    return thumbnails.drawing(html, alt, panel=panel, of_paper=of_paper)
+def _drawing(html, alt, panel, keep):
+    return thumbnails.drawing(html, alt, panel=panel, keep=keep)
 
 
 def thumbnail(entry, chapter, half):
@@ -49,11 +49,13 @@ def thumbnail(entry, chapter, half):
         The SVG; None where the figure draws no such thing.
     """
     figure = chapter.figures[entry["figure"]]
-    of_paper = half == "theirs"
-    alt = figure.alt
-    if of_paper:
-        alt = f"The paper's curves of {entry['item']}: {entry['shows']}"
-    return _drawing(figure.html, alt, entry.get("panel"), of_paper)
+    if half == "ours":
+        return _drawing(figure.html, figure.alt, entry.get("panel"), half)
+    alt = f"The paper's own curves in {entry['item']}. {entry['shows']}"
+    drawn = entry["drawn"]
+    if drawn is True:
+        return _drawing(figure.html, alt, entry.get("panel"), half)
+    return _drawing(figure.html, alt, drawn, "all")
 
 
 def _entry(paper, entry, judged, chapter):

@@ -25,14 +25,15 @@ FAMILY = re.compile(r"; font-family: [^;]*?(?=;|$)")
 MARGIN = 4
 
 
-def drawing(html, alt, *, panel=None, of_paper=False):
+def drawing(html, alt, *, panel=None, keep="ours"):
     """A part of a figure as inline SVG.
 
     Args:
         html: what the chapter shows for the figure.
         alt: the drawing's alternative text.
         panel: number of the panel, from 1; without it all panels are shown.
-        of_paper: whether it shows the paper's curves alone; else they are left out.
+        keep: ``theirs`` shows the paper's curves alone, ``ours`` all but them, ``all``
+            the panel as it is.
 
     Returns:
         The SVG as :class:`companion.markup.Markup`; None where the figure has no such
@@ -40,7 +41,7 @@ def drawing(html, alt, *, panel=None, of_paper=False):
     """
     parts = []
     for text in re.findall(r"<svg.*?</svg>", html, re.DOTALL):
-        part = _part(ElementTree.fromstring(text), panel, of_paper)
+        part = _part(ElementTree.fromstring(text), panel, keep)
         if part is not None:
             parts.append(part)
     if not parts:
@@ -49,7 +50,7 @@ def drawing(html, alt, *, panel=None, of_paper=False):
     return _written(min(parts, key=lambda part: part[1][2] - part[1][0]), alt)
 
 
-def _part(root, panel, of_paper):
+def _part(root, panel, keep):
     """The kept groups of one drawing with its definitions, and their extent."""
     figure = next((group for group in root if _name(group) == "figure_1"), None)
     if figure is None:
@@ -57,15 +58,15 @@ def _part(root, panel, of_paper):
     all_axes = [group for group in figure if _name(group).startswith("axes_")]
     chosen = [group for group in all_axes if panel in (None, int(_number(group)))]
     drawn = [part for axes in chosen for part in axes if PAPER.match(_name(part))]
-    if not chosen or of_paper and not drawn:
+    if not chosen or keep == "theirs" and not drawn:
         return None
     kept = []
     for axes in chosen:
-        kept.append(_of_paper(axes) if of_paper else _without_paper(axes))
+        kept.append(KEEP[keep](axes))
         if panel is not None:
             kept += _shared_labels(axes, all_axes)
     box = union(map(extent, kept))
-    if not of_paper:
+    if keep == "ours":
         for group in figure:
             if _name(group).startswith("legend_"):
                 legend = _without_paper_entries(group)
@@ -111,6 +112,14 @@ def _without_paper_entries(legend):
         handles = []
     kept.extend(handles)
     return kept
+
+
+def _whole(axes):
+    """A panel as it is."""
+    return axes
+
+
+KEEP = {"theirs": _of_paper, "ours": _without_paper, "all": _whole}
 
 
 def _shared_labels(axes, all_axes):
