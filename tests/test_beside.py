@@ -63,7 +63,7 @@ def test_the_papers_half_has_the_same_frame_and_its_curve_alone(html):
     assert theirs == ours and other_box == one_box
     assert [len(curves) for curves in (ours_curves, theirs_curves)] == [1, 1 + 1], "a line; a line and its mark"
     assert ours_curves[0].get("d") != theirs_curves[0].get("d")
-    assert len(parts(thumbnails.drawing(html, "", panel=1, keep="all"))[3]) == 4
+    assert len(parts(thumbnails.drawing(html, "", panel=1, keep="all"))[3]) == 3
 
 
 def test_ids_of_two_panels_never_meet_and_each_that_is_referred_to_is_there(html):

@@ -72,11 +72,11 @@ def paper(axis, points, *, label=None, line="o-", **style):
         **style: further options of the line.
     """
     look = {"color": COLORS["paper"], "ms": 4, "mfc": "none", "lw": 0.9, "zorder": 1.5}
-    lines = axis.plot(*zip(*points, strict=True), line, label=label, **look | style)
-    # By this name the page beside the paper finds them in the drawing.
-    lines[0].set_gid(f"paper_{len(_drawn)}")
+    axis.plot(*zip(*points, strict=True), line, label=label, **look | style)
     frame = pandas.DataFrame(points, columns=["x", "value"])
     _drawn.append(_Drawn(axis, label or "paper", "x", frame))
+    # By this name the page beside the paper finds the curve in the drawing.
+    axis.lines[-1].set_gid(f"paper_{len(_drawn)}")
 
 
 def rows(**frames):

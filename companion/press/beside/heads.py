@@ -29,12 +29,12 @@ def head(paper, judged):
         Markdown text.
     """
     told = outline.read(paper)
-    lines = [told["says"].strip(), *_became(list(judged.values()))]
     verdicts = [made["verdict"] for made in judged.values()]
     return "\n\n".join(
         [
             markup.raw_block(reference(told["reference"])),
-            " ".join(lines),
+            told["says"].strip(),
+            " ".join(_became(list(judged.values()))),
             markup.raw_block(
                 claims.verdict_bar(verdicts, query=f"paper={paper}"),
                 _places(paper, judged),
@@ -74,7 +74,7 @@ def _link(found):
 
 
 def _became(judged):
-    """What became of the claims, in two sentences."""
+    """What became of the claims, in a few sentences."""
     written = [one for one in judged if (one["whose"] or AS_WRITTEN) == AS_WRITTEN]
     number = functools.partial(_number, written)
     held = number(REPRODUCED, ANOTHER_CONSTANT, FITTED)
@@ -94,9 +94,14 @@ def _became(judged):
         f"undecided, and {len(written) - decided} could not be tested in this run."
     ]
     kinds = [claims.reason(one)[0] for one in written if claims.reason(one)]
-    parts = [f"{kinds.count(kind)} {kind}" for kind in KINDS if kind in kinds]
+    parts = [f"{kind} ({kinds.count(kind)})" for kind in KINDS if kind in kinds]
     if parts:
-        lines.append(f"Those that do not hold are of these kinds: {', '.join(parts)}.")
+        lines.append(f"Why they do not hold: {', '.join(parts)}.")
+    others = len(judged) - len(written)
+    if others:
+        lines.append(
+            f"The bar also counts {others} that are corrected or the book's own."
+        )
     return lines
 
 

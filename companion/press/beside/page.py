@@ -75,7 +75,10 @@ def _entry(paper, entry, judged, chapter):
     if entry.get("no_pair"):
         parts.append(f":::{{div}} kd-no-pair\n{entry['no_pair']}\n:::")
     parts.append(_finding(entry, judged, chapter))
-    cards = [claims.card(made, page=f"{made['chapter']}.html") for made in mine]
+    cards = []
+    for made in mine:
+        address = f"{made['chapter']}.html"
+        cards.append(claims.card(made, page=address, has_place=False))
     cards.append(_way_on(entry, chapter))
     parts.append(markup.raw_block(*cards))
     return parts

@@ -39,15 +39,13 @@ def drawing(html, alt, *, panel=None, keep="ours"):
         The SVG as :class:`companion.markup.Markup`; None where the figure has no such
         panel, or draws nothing of the paper's though it was asked for.
     """
-    parts = []
-    for text in re.findall(r"<svg.*?</svg>", html, re.DOTALL):
-        part = _part(ElementTree.fromstring(text), panel, keep)
-        if part is not None:
-            parts.append(part)
-    if not parts:
+    drawn = re.findall(r"<svg.*?</svg>", html, re.DOTALL)
+    if not drawn:
         return None
-    # A figure that is drawn for wide and for narrow pages has larger letters in one.
-    return _written(min(parts, key=lambda part: part[1][2] - part[1][0]), alt)
+    # Of a figure that is drawn for wide and for narrow pages, that for narrow ones.
+    root = min(map(ElementTree.fromstring, drawn), key=_width)
+    part = _part(root, panel, keep)
+    return None if part is None else _written(part, alt)
 
 
 def _part(root, panel, keep):
@@ -60,19 +58,29 @@ def _part(root, panel, keep):
     drawn = [part for axes in chosen for part in axes if PAPER.match(_name(part))]
     if not chosen or keep == "theirs" and not drawn:
         return None
-    kept = []
-    for axes in chosen:
-        kept.append(KEEP[keep](axes))
-        if panel is not None:
-            kept += _shared_labels(axes, all_axes)
-    box = union(map(extent, kept))
+    labels = []
+    if panel is not None:
+        labels = _shared_labels(chosen[0], all_axes)
+    kept = [*map(KEEP[keep], chosen), *labels]
+    ours = [*map(_without_paper, chosen), *labels]
+    legends = _legends(figure, union(map(extent, ours)), moved=panel is not None)
     if keep == "ours":
-        for group in figure:
-            if _name(group).startswith("legend_"):
-                legend = _without_paper_entries(group)
-                kept.append(_below(legend, box) if panel else legend)
-                box = union([box, extent(kept[-1])])
+        kept += legends
+    # Both halves of a pair are as wide, so that their frames are as large.
+    left, _, right, _ = union(map(extent, [*ours, *legends]))
+    _, top, _, bottom = union(map(extent, kept))
+    box = (left, top, right, bottom)
     return kept, box, _definitions(root)
+
+
+def _legends(figure, box, *, moved):
+    """The legends that stand outside the panels; moved, they stand under what is shown."""
+    legends = []
+    for group in figure:
+        if _name(group).startswith("legend_"):
+            legend = _without_paper_entries(group)
+            legends.append(_below(legend, box) if moved else legend)
+    return legends
 
 
 def _of_paper(axes):
@@ -252,6 +260,10 @@ def _text(root):
         part.text = (part.text or "").strip()
         part.tail = ""
     return ElementTree.tostring(root, encoding="unicode", short_empty_elements=True)
+
+
+def _width(root):
+    return float(root.get("viewBox").split()[2])
 
 
 def _name(group):
