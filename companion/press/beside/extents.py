@@ -26,7 +26,7 @@ def extent(part):
     boxes = [_own(part), *map(extent, part)]
     left, top, right, bottom = union(boxes)
     moved = MOVED.search(part.get("transform", ""))
-    if moved and not part.tag.endswith("text"):
+    if moved:
         across, down = float(moved[1]), float(moved[2])
         return (left + across, top + down, right + across, bottom + down)
     return (left, top, right, bottom)

@@ -15,25 +15,24 @@ def table(judged):
     """
     rows = []
     for made in judged:
-        values = made["rule"].get("value", {})
+        values = made["rule"]["value"]
         values = values if isinstance(values, dict) else {"": values}
-        what = made["statement"]
         for name, value in values.items():
-            estimate, interval = _measured(made, name)
-            here = "—" if estimate is None and interval is None else ""
+            what = [made["place"] if len(judged) > 1 or not name else "", name]
+            here = _measured(made, name)
             rows.append(
                 markup.row(
-                    markup.heading(name or what),
+                    markup.heading(": ".join(filter(None, what))),
                     as_printed(value),
-                    here or shown(estimate, interval),
+                    "—" if here == (None, None) else shown(*here),
                 )
             )
-    places = ", ".join(dict.fromkeys(made["place"] for made in judged))
+    caption = "Numbers of the paper and ours"
     table = markup.table(
         ("", "the paper", "here"),
         rows,
-        caption=f"{places}, in numbers",
-        label=f"{places}, in numbers",
+        caption=caption,
+        label=f"{caption}, {judged[0]['place']}",
         class_="kd-claims",
     )
     return markup.raw_block(table)
