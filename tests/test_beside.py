@@ -12,6 +12,7 @@ from nbformat.v4 import new_code_cell, new_markdown_cell, new_notebook, new_outp
 
 from companion import claims, plots
 from companion.claims.file import PAPERS
+from companion.press import wording
 from companion.press.beside import checks, heads, outline, page, thumbnails
 
 matplotlib.use("agg")
@@ -98,7 +99,8 @@ def book(tmp_path, monkeypatch, html):
     about = {"mystnb": {"figure": {"name": "fig-01-toy", "caption": "It."}, "image": {"alt": "A line."}}}
     drawn = new_output("display_data", {"text/html": html})
     cells = [new_markdown_cell("# Toy"), new_code_cell("x", outputs=[shown, told]), new_code_cell("y", outputs=[drawn], metadata=about)]
-    nbformat.write(new_notebook(cells=cells), tmp_path / "01_toy.ipynb")
+    record = {"kdlib": {"profile": "laptop", "changed": []}}
+    nbformat.write(new_notebook(cells=cells, metadata=record), tmp_path / "01_toy.ipynb")
 
     def write(*entries):
         told = {"reference": "key", "says": "It says so.", "sections": [{"title": "1 Start", "entries": list(entries)}]}
@@ -135,6 +137,21 @@ SECOND = {"item": "Theorem 1", "shows": "A bound.", "chapter": "01_toy", "claims
 def test_a_fault_of_an_outline_is_one_line_of_a_strict_build(book, first, line):
     assert checks.problems(book(FIRST, SECOND)) == []
     assert f"beside/{line}" in checks.problems(book(FIRST | first, SECOND))
+
+
+def test_a_run_of_the_tests_may_lack_a_panel_and_a_sentence(book):
+    folder = book(FIRST | {"panel": 3, "found": [{"said": "nothing"}]}, SECOND)
+    assert len(checks.problems(folder)) == 3
+    path = folder / "01_toy.ipynb"
+    path.write_text(path.read_text().replace('"laptop"', '"smoke"'))
+    assert checks.problems(folder) == []
+    assert "Our figure has no such panel in this run." in page.markdown(PAPER, folder)
+
+
+def test_why_there_is_no_pair_compares_nothing_that_a_run_could_change():
+    for paper in PAPERS:
+        for entry in outline.entries(paper):
+            assert wording.comparing(entry.get("no_pair", "")) == [], (paper, entry["item"])
 
 
 def test_a_page_has_reference_counts_places_pairs_findings_and_cards(book):

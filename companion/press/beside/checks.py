@@ -65,11 +65,13 @@ def _entry_problems(entry, executed):
 
 def _chapter_problems(entry, chapter):
     """What the executed chapter does not have of what an entry shows."""
-    lines = []
     name = entry.get("figure")
     if name and name not in chapter.figures:
-        lines.append(f"{entry['chapter']} has no figure {name}")
-    elif name:
+        return [f"{entry['chapter']} has no figure {name}"]
+    if not chapter.is_whole:
+        return []
+    lines = []
+    if name:
         for half in ("ours", "theirs") if entry.get("drawn") else ("ours",):
             if page.thumbnail(entry, chapter, half) is None:
                 panel = entry.get("panel", "any")

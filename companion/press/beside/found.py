@@ -28,11 +28,14 @@ class Chapter(NamedTuple):
         figures: a dict from name to :class:`Figure`.
         said: a dict from the name of a figure or of a sentence to what is said of it;
             ``finding`` is the chapter's finding.
+        is_whole: whether it ran at a profile's own values, and not at those of the
+            tests, which leave panels and sentences out.
     """
 
     title: str
     figures: dict
     said: dict
+    is_whole: bool
 
 
 def chapter(executed, name):
@@ -66,7 +69,9 @@ def _read(path, modified):
             full = f"{alt} {said.get(name, '')}".strip()
             figures[name] = Figure(_drawing(cell), full)
     head = "".join(notebook["cells"][0]["source"]).partition("\n")[0]
-    return Chapter(head.removeprefix("# "), figures, said)
+    record = notebook["metadata"]["kdlib"]
+    is_whole = record["profile"] != "smoke" and not record["changed"]
+    return Chapter(head.removeprefix("# "), figures, said, is_whole)
 
 
 def _drawing(cell):

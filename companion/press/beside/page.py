@@ -88,23 +88,22 @@ def _sides(entry, chapter):
     """The halves of a pair that there are, each a figure."""
     if chapter is None:
         return []
-    sides = []
-    if entry.get("drawn"):
-        drawn = thumbnail(entry, chapter, "theirs")
-        sides.append(_side(drawn, "The paper"))
-    return [*sides, _ours(entry, chapter)]
+    sides = [_ours(entry, chapter)]
+    drawn = thumbnail(entry, chapter, "theirs") if entry.get("drawn") else None
+    return [_side(drawn, "The paper"), *sides] if drawn else sides
 
 
 def _ours(entry, chapter):
     """Our half, which leads to the figure in its chapter."""
     address = f"{entry['chapter']}.html#{entry['figure']}"
     drawing = thumbnail(entry, chapter, "ours")
-    return _side(markup.element("a", drawing or "", href=address), "Here")
+    words = drawing or "Our figure has no such panel in this run."
+    return _side(markup.element("a", words, href=address), "Here")
 
 
 def _side(drawing, caption):
     words = markup.element("figcaption", caption)
-    return markup.element("figure", words, drawing or "", class_="kd-side")
+    return markup.element("figure", words, drawing, class_="kd-side")
 
 
 def _pair(sides):
