@@ -20,7 +20,7 @@ MAKEFLAGS += --no-print-directory
 BUILD := _build/$(PROFILE)
 CHAPTERS := $(sort $(patsubst book/%.md,%,$(wildcard book/[0-9]*_*.md)))
 EXECUTED := $(CHAPTERS:%=$(BUILD)/book/%.ipynb)
-PAGES := _config.yml _toc.yml $(wildcard book/*.md book/*.yml book/profiles/*.yml book/recorded/*.json book/recorded/rows/$(PROFILE)/stores.json book/*.bib book/_static/* book/_ext/*) $(shell find kdlib companion -name '*.py')
+PAGES := _config.yml _toc.yml $(wildcard book/*.md book/*.yml book/profiles/*.yml book/beside/*.yml book/recorded/*.json book/recorded/rows/$(PROFILE)/stores.json book/*.bib book/_static/* book/_ext/*) $(shell find kdlib companion -name '*.py')
 READY := $(if $(filter .venv/bin/python,$(PYTHON)),.venv/ready)
 
 .PHONY: help book pdf lint test bench bench-peers trials record data clean

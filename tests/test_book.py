@@ -19,11 +19,13 @@ from pathlib import Path
 import pandas
 import pytest
 
+from companion import claims
 from companion.press import chapters
 
 ROOT = Path(__file__).resolve().parent.parent
 BROWSER = next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), None)
 needs_browser = pytest.mark.skipif(BROWSER is None, reason="no Chromium on this machine: pages are not opened in a browser")
+BESIDE = [f"beside_{name}" for name in ("ji_zhu", "mandal", "zhou", "dong", "jeong_chung")]
 FLAGS = ["--no-sandbox", "--disable-gpu", "--disable-background-networking", "--disable-component-update", "--disable-sync"]
 
 
@@ -124,6 +126,19 @@ def test_no_id_is_given_twice_by_our_figures(site):
         own = [one for one in ids if one.startswith(("kd", "fig-", "eq-", "drawer", "claim-"))]
         assert any(one.startswith("fig-") for one in own), f"{name} has no figure with an id"
         assert len(own) == len(set(own)), name
+
+
+def test_the_page_beside_each_paper_has_its_places_pairs_and_cards_and_is_light(site):
+    judged = sum(len(re.findall('class="kd-claim ', (site / f"{name}.html").read_text(encoding="utf-8"))) for name in BESIDE)
+    assert judged == len(claims.read())
+    for name in BESIDE:
+        path = site / f"{name}.html"
+        text, page = path.read_text(encoding="utf-8"), Links(path)
+        places = [one for one in page.ids if one.startswith("beside-")]
+        assert len(places) == len(set(places)) == text.count('<li><a href="#beside-') > 5
+        own = [one for one in page.ids if one.startswith("kdb")]
+        assert own and len(own) == len(set(own)), name
+        assert text.count('class="kd-side') > 3 and "What we find." in text and len(text) < 1_500_000
 
 
 def test_every_chapter_is_a_page_with_head_line_card_figures_and_drawers(site):

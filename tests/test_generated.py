@@ -94,9 +94,9 @@ def test_surprises_are_sentences_of_executed_chapters_beside_their_pictures(ask,
 
 def test_the_bar_has_a_part_for_each_verdict_as_wide_as_its_claims_are_many(ask):
     text = ask("verdicts")
-    parts = dict(re.findall(r'<span class="kd-part--([\w-]+)" style="flex-grow: (\d+)"', text))
+    parts = dict(re.findall(r'<i class="kd-verdict--([\w-]+)" style="flex-grow:(\d+)"', text))
     assert parts == {"reproduced": "1", "undecided": "1", "not-reproduced": "2", "not-run-here": "1"}
-    assert 'aria-label="Claims: 1 not run here, 1 reproduced, 1 undecided, 2 not reproduced."' in text
+    assert 'aria-label="Verdicts: 1 reproduced, 1 undecided, 2 not reproduced, 1 not run here"' in text
     assert 'href="ledger.html#verdict=not+reproduced">not reproduced</a></th><td>2</td><td>The measured value lies outside' in text
 
 

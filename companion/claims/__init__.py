@@ -6,9 +6,9 @@ hands in what it measured (``recording``), the claim's rule judges it (``rules``
 the ledger gathers the executed chapters.
 """
 
-from companion.claims.bar import verdict_bar
 from companion.claims.baseline import drift, report, write_baseline
-from companion.claims.cards import chapter_summary
+from companion.claims.bars import meanings, verdict_bar
+from companion.claims.cards import card, chapter_summary
 from companion.claims.estimates import below, beyond
 from companion.claims.file import read
 from companion.claims.ledger import (
@@ -26,10 +26,12 @@ from companion.claims.recording import (
     stated,
 )
 from companion.claims.runs import run_settings
+from companion.claims.words import reason
 
 __all__ = [
     "below",
     "beyond",
+    "card",
     "chapter_summary",
     "check",
     "collect",
@@ -38,7 +40,9 @@ __all__ = [
     "kinds",
     "ledger",
     "ledger_html",
+    "meanings",
     "read",
+    "reason",
     "record",
     "record_band",
     "record_mean",

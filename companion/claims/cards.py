@@ -15,18 +15,21 @@ from companion.claims.verdicts import (
 from companion.claims.words import WHOSE, measured, reason
 
 
-def card(made, *, page="", **attributes):
+def card(made, *, page="", has_place=True, **attributes):
     """One claim: its verdict and statement, and inside what decided it.
 
     Args:
         made: a record, or a row of the ledger.
         page: address of the page on which the claim is decided; empty on that page.
+        has_place: whether it says where the paper says it.
         **attributes: further attributes of the card, as of ``markup.attribute_text``.
 
     Returns:
         A ``details`` element.
     """
-    source = markup.element("small", f"{PAPERS[made['paper']]}, {made['place']}")
+    source = ""
+    if has_place:
+        source = markup.element("small", f"{PAPERS[made['paper']]}, {made['place']}")
     summary = markup.element(
         "summary", badge(made["verdict"]), f" {made['statement']} ", source
     )

@@ -88,6 +88,8 @@ def paper(axis, points, *, color=None, label=None, line="--", **style):
     axis.plot(*zip(*points, strict=True), line, **look)
     frame = pandas.DataFrame(points, columns=["x", "value"])
     _drawn.append(_Drawn(axis, label or "paper", "x", frame))
+    # By this name the page beside the paper finds the curve in the drawing.
+    axis.lines[-1].set_gid(f"paper_{len(_drawn)}")
 
 
 def rows(**frames):

@@ -4,6 +4,7 @@ import nbformat
 import yaml
 
 from companion.press import along, chapters, files, pages
+from companion.press.beside import checks
 from companion.press.generated import filled
 
 # In the repository the book's files lie in this folder; in a build they lie at the top.
@@ -13,6 +14,8 @@ TAKEN = "taken"
 # What stands beside a chapter that is built alone: the pages that chapters refer to.
 # The API reference would take longer than most chapters.
 BESIDE = ("rerun", "ledger", "bibliography")
+# The pages that follow a paper have this before its name.
+BESIDE_A_PAPER = "beside_"
 
 
 def gather(executed, source, contents):
@@ -24,15 +27,19 @@ def gather(executed, source, contents):
         contents: the table of contents, with paths inside the book's folder.
 
     Returns:
-        The problems of the chapters' figures, claims and rows, one line each.
+        The problems of the chapters' figures, claims and rows, and of the pages beside
+        the papers, one line each.
     """
     book = chapters.book()
     (source / TAKEN).mkdir(parents=True)
     for folder in ("_static", "_ext"):
         _copy(book / folder, source / folder)
     files.write_whole(source / "references.bib", (book / "references.bib").read_bytes())
-    problems = []
-    for name in _named(contents):
+    names = _named(contents)
+    has_outlines = any(name.startswith(BESIDE_A_PAPER) for name in names)
+    outlines_wrong = checks.problems(executed) if has_outlines else []
+    problems = [*outlines_wrong]
+    for name in names:
         if name in chapters.names():
             notebook = nbformat.read(executed / f"{name}.ipynb", as_version=4)
             page, wrong = pages.dress(notebook)
@@ -41,7 +48,9 @@ def gather(executed, source, contents):
             _write_files(source / TAKEN, along.files(notebook))
         else:
             text = (book / f"{name}.md").read_text(encoding="utf-8")
-            files.write_whole(source / f"{name}.md", filled(text, executed))
+            if not (outlines_wrong and name.startswith(BESIDE_A_PAPER)):
+                text = filled(text, executed)
+            files.write_whole(source / f"{name}.md", text)
     config = configuration(_read_yaml(book.parent / "_config.yml"))
     _write_yaml(source / "_config.yml", config)
     _write_yaml(source / "_toc.yml", contents)

@@ -1,4 +1,7 @@
-"""What pages ask for with ``<!-- kdlib: NAME -->``: lists, counts, the ledger."""
+"""What pages ask for with ``<!-- kdlib: NAME -->``: lists, counts, the ledger.
+
+What is about one of several things has its name behind: ``<!-- kdlib: beside PAPER -->``.
+"""
 
 import re
 
@@ -8,6 +11,7 @@ import yaml
 from companion import claims, markup, prose
 from companion.claims.verdicts import NOT_REPRODUCED
 from companion.press import along, chapters, costpage, drawings, recording, trials
+from companion.press.beside import page
 
 
 def filled(text, executed):
@@ -16,8 +20,8 @@ def filled(text, executed):
     Args:
         text: Markdown in which a line ``<!-- kdlib: NAME -->`` asks for ``findings``,
             ``surprises``, ``verdicts``, ``counts``, ``ledger``, ``parameters``,
-            ``cost``, ``recorded`` or ``cite``, and ``<!-- kdlib: drawing CHAPTER
-            FIGURE -->`` for a figure.
+            ``cost``, ``recorded`` or ``cite``; ``drawing CHAPTER FIGURE`` asks for a
+            figure, and ``beside PAPER`` for what stands beside a paper.
         executed: folder of the executed notebooks.
 
     Returns:
@@ -112,7 +116,12 @@ def _drawing(executed, chapter, figure):
 
 
 def _verdicts(executed):
-    return markup.raw_block(claims.verdict_bar(claims.ledger(executed)))
+    verdicts = claims.ledger(executed)["verdict"]
+    return markup.raw_block(claims.verdict_bar(verdicts), claims.meanings(verdicts))
+
+
+def _beside(executed, paper):
+    return page.markdown(paper, executed)
 
 
 def _cost(executed):
@@ -150,6 +159,7 @@ _GENERATED = {
     "counts": _counts,
     "ledger": _ledger,
     "parameters": _parameter_lists,
+    "beside": _beside,
     "cost": _cost,
     "recorded": _recorded,
     "cite": _cite,
