@@ -26,9 +26,11 @@ def gather(executed, source, contents):
     """
     book = chapters.book()
     source.mkdir(parents=True)
-    for folder in ("_static", "_ext"):
+    for folder in ("_static", "_ext", "_templates"):
         _copy(book / folder, source / folder)
-    files.write_whole(source / "references.bib", (book / "references.bib").read_bytes())
+    for name in ("references.bib", "keywords.yml"):
+        if (book / name).exists():
+            files.write_whole(source / name, (book / name).read_bytes())
     problems = []
     for name in _named(contents):
         if name in chapters.names():

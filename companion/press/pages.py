@@ -9,7 +9,7 @@ import re
 from nbformat.v4 import new_code_cell, new_markdown_cell
 
 from companion import claims, markup, prose
-from companion.press import chapters, origins, records, trials
+from companion.press import chapters, origins, records, tables, trials
 
 # What shows a picture: an element, Markdown or a directive, or a place in which a
 # script of the book draws.
@@ -39,6 +39,7 @@ def dress(executed):
     record = page.metadata["kdlib"]
     said = prose.statements(page)
     _say_what_figures_show(page.cells, said)
+    _make_tables_readable(page.cells)
     page.cells, problems = _dressed_cells(page.cells, record)
     _put_head(page.cells[0], record)
     judged = claims.collect(page)
@@ -58,6 +59,19 @@ def _say_what_figures_show(cells, said):
         for part, key in ((figure, "caption"), (about.get("image", {}), "alt")):
             if shown and part.get(key):
                 part[key] = f"{part[key].strip()} {shown}"
+
+
+def _make_tables_readable(cells):
+    """Give each table of pandas a caption, scopes and a keyboard."""
+    heading = ""
+    for cell in cells:
+        if cell.cell_type == "markdown":
+            for title in re.findall(r"^#+ (.+)$", cell.source, re.MULTILINE):
+                heading = re.sub(r"[$`\\]|\{[\w:]+\}", "", title)
+        for output in cell.get("outputs", []):
+            html = output.get("data", {}).get("text/html")
+            if html is not None:
+                output.data["text/html"] = tables.readable("".join(html), heading)
 
 
 def _unsaid_problems(record, said):
