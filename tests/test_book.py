@@ -329,7 +329,8 @@ def test_axe_finds_a_fault(browser):
 def test_a_formula_is_no_stop_and_its_symbols_explain_themselves(site, address, browser):
     page, context = opened(browser, "light", 1280, f"{address}/02_transfer_risk.html")
     formulas = page.locator("mjx-container")
-    assert formulas.count() > 20 and page.locator("mjx-container[tabindex]").count() == 0
+    stops = page.locator("mjx-container[tabindex]").evaluate_all("all => all.map(one => one.scrollWidth > one.clientWidth)")
+    assert formulas.count() > 20 and all(stops) and len(stops) <= 3, "only what is too wide is a stop, so that it can be scrolled"
     assert page.locator("mjx-container mjx-assistive-mml math").count() == formulas.count(), "read aloud as MathML"
     listed = page.locator(".kd-symbols dt")
     assert listed.count() > 3 and page.locator(".kd-symbols summary").text_content() == "Symbols on this page"

@@ -1,7 +1,7 @@
 """Symbols explain themselves, as the tables of the notation page say.
 
 A chapter has a folded list of the symbols that stand on it, with their meaning in its
-paper. In its formulas each of them has the class of its entry, so that ``symbols.js``
+paper. In its formulas each of them has the class of its entry, so that ``formulas.js``
 shows the entry beside it. Nothing of this is a stop on the way of the tabulator but the
 list itself.
 """
@@ -234,7 +234,7 @@ def _first_author(env, docname):
     domain = env.get_domain("cite")
     for cited in domain.citation_refs:
         if cited.docname == docname:
-            return re.match(r"[a-z]+", min(cited.keys))[0]
+            return re.match(r"[a-z]+", cited.targets[0].key)[0]
     return None
 
 

@@ -1,4 +1,6 @@
-/* A symbol under the pointer shows its entry of the page's list of symbols, which stands there without this file too.
+/* Formulas are no stops of the tabulator but where one is wider than the page: then the keyboard can scroll it.
+
+   A symbol under the pointer shows its entry of the page's list of symbols, which stands there without this file too.
    Formulas come with a second text in which the symbols are marked; MathJax is given that one. */
 (() => {
   const typeset = window.MathJax ?? (window.MathJax = {});
@@ -9,7 +11,16 @@
       for (const jax of MathJax.startup.document.inputJax) {
         jax.preFilters.add(({ math }) => { math.math = math.start?.node?.parentElement?.dataset.marked ?? math.math; }, 1);
       }
+      MathJax.startup.promise.then(letWideOnesScroll);
+      addEventListener("resize", letWideOnesScroll);
     },
+  };
+
+  const letWideOnesScroll = () => {
+    for (const formula of document.querySelectorAll("mjx-container[display]")) {
+      formula.toggleAttribute("tabindex", formula.scrollWidth > formula.clientWidth);
+      if (formula.hasAttribute("tabindex")) formula.tabIndex = 0;
+    }
   };
 
   document.addEventListener("DOMContentLoaded", () => {
