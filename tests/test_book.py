@@ -283,7 +283,7 @@ def opened(browser, theme, width, url):
     page.goto(url)
     page.evaluate("for (const drawer of document.querySelectorAll('details')) drawer.open = true")
     if page.locator(".math.notranslate").count():
-        page.evaluate("MathJax.startup.promise.then(() => 0)")
+        page.wait_for_function("window.MathJax?.startup?.promise?.then(() => true)")
     assert page.evaluate("document.documentElement.dataset.theme") == theme
     return page, context
 

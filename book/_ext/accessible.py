@@ -1,13 +1,14 @@
 """What the theme and docutils leave out for readers who do not see the page.
 
 A table has a caption and its heads say what they are heads of, an entry of the
-bibliography is an entry of its list, and pages of source code are made for the science
-alone.
+bibliography is an entry of its list, a list in a list is in an entry of it, and pages of
+source code are made for the science alone.
 """
 
 import pkgutil
 from importlib import import_module
 
+from bs4 import BeautifulSoup
 from docutils import nodes
 
 # A role that is deprecated, and that stands for no entry of a list.
@@ -29,6 +30,7 @@ def setup(app):
     citation = (_visit_citation, _depart_citation)
     app.add_node(nodes.citation, override=True, html=citation)
     app.connect("env-before-read-docs", _leave_sources_out)
+    app.connect("html-page-context", _put_lists_into_entries)
     return {"parallel_read_safe": True, "parallel_write_safe": True}
 
 
@@ -81,3 +83,13 @@ def _leave_sources_out(app, env, docnames):
     if not hasattr(env, "_viewcode_modules"):
         env._viewcode_modules = {}
     env._viewcode_modules |= dict.fromkeys(names, False)
+
+
+def _put_lists_into_entries(app, pagename, templatename, context, doctree):
+    """On viewcode's list of modules: a list in a list belongs to the entry before it."""
+    if pagename != "_modules/index":
+        return
+    soup = BeautifulSoup(context["body"], "html.parser")
+    for inner in soup.select("ul > ul"):
+        inner.find_previous_sibling("li").append(inner)
+    context["body"] = str(soup)

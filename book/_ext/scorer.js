@@ -22,10 +22,13 @@ var Scorer = {
   term: 5,
   partialTerm: 2,
 
-  /* Pages that explain stand before those that list; a main entry of the index, which has about 100, before all. */
-  score: ([page, , , , score]) => {
-    if (/(^|\/)\d\d[a-z]?_/.test(page)) return score + 10;
+  /* A main entry of the index, which has about 100, stands before all; then a title that has the query in it, and pages
+     that explain before those that list. */
+  score: ([page, title, , , score]) => {
+    const asked = (new URLSearchParams(location.search).get("q") ?? "").trim().toLowerCase();
+    const named = asked.length > 1 && title.toLowerCase().includes(asked) ? 20 : 0;
+    if (/(^|\/)\d\d[a-z]?_/.test(page)) return score + named + 3;
     if (/(^|\/)api(_|$)/.test(page)) return score - 10;
-    return score;
+    return score + named;
   },
 };

@@ -81,4 +81,4 @@ def _add_keywords(app, doctree):
         return
     words = yaml.safe_load(known.read_text(encoding="utf-8")).get(page.stem)
     if words:
-        section.insert(0, index_entry(words, section["ids"][0]))
+        section.insert(0, index_entry(words, ""))

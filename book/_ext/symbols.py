@@ -116,6 +116,8 @@ class Explained(SphinxPostTransform):
             address = self.app.builder.get_relative_uri(docname, pages[0])
             entries = _entries(meanings, classes, set(seen), docname, address)
             _put_list(self.document, entries)
+            # The list has formulas where the page may have none.
+            self.env.get_domain("math").data["has_equations"][docname] = True
 
 
 def _meanings(notation, author):
@@ -137,10 +139,10 @@ def _first_table(notation):
         if len(cells) != 4 or not formulas:
             continue
         told = _split(cells[2], len(formulas))
-        for formula, parts in zip(formulas, told, strict=True):
-            papers = cells[3].astext()
-            code = _inside(cells[1])
-            yield Meaning(formula, parts, code, papers, row["ids"][0])
+        papers = cells[3].astext()
+        for which, formula in enumerate(formulas):
+            code = _code_of(cells[1], formulas, which)
+            yield Meaning(formula, told[which], code, papers, row["ids"][0])
 
 
 def _second_table(notation):
@@ -196,7 +198,8 @@ def _entries(meanings, classes, seen, docname, address):
         term = nodes.term("", "", formula, ids=[classes[symbol]])
         entry = nodes.definition_list_item("", term)
         for meaning in several:
-            link = nodes.reference("", meaning.papers, internal=True)
+            papers = meaning.papers.replace("all", "all papers", 1)
+            link = nodes.reference("", papers, internal=True)
             link["refuri"] = f"{address}#{meaning.place}"
             line = nodes.paragraph()
             line += [part.deepcopy() for part in meaning.parts]
@@ -272,6 +275,17 @@ def _split(cell, count):
         parts[-1].append(nodes.Text(first))
         parts += [[nodes.Text(other.lstrip())] for other in others]
     return parts if len(parts) == count else [_inside(cell)] * count
+
+
+def _code_of(cell, formulas, which):
+    """The names in code of one of a row's symbols, or of all where none is its own."""
+    names = [node for node in _inside(cell) if not isinstance(node, nodes.Text)]
+    if len(names) == len(formulas):
+        return [names[which]]
+    if all(len(name.astext()) == 1 for name in names):
+        mine = formulas[which].astext()
+        return [name for name in names if name.astext() == mine]
+    return _inside(cell)
 
 
 def _is(docname, name):

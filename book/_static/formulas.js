@@ -55,7 +55,7 @@
       const left = Math.min(place.left, document.documentElement.clientWidth - box.offsetWidth - 8);
       box.style.left = `${Math.max(8, left) + scrollX}px`;
       const isRoom = place.bottom + box.offsetHeight + 6 < innerHeight;
-      box.style.top = `${(isRoom ? place.bottom + 4 : place.top - box.offsetHeight - 4) + scrollY}px`;
+      box.style.top = `${(isRoom ? place.bottom - 1 : place.top - box.offsetHeight + 1) + scrollY}px`;
     };
 
     document.addEventListener("pointerover", ({ target }) => {
