@@ -2,6 +2,8 @@
 # make book FRESH=1 ...                    the same without the rows that come with the book: everything is computed
 # make pdf [PROFILE=...]                   print the book as _build/PROFILE/book.pdf, where Chromium or Chrome is installed
 # make test                                run the tests, the built smoke book in a browser included
+# make test-pages                          hold every page of the smoke book against the rules of axe-core, in both themes and two widths
+# make linkcheck [PROFILE=...]             ask for every page outside the book to which it has a link; needs a network
 # make lint                                check the code against the rules of pyproject.toml; part of make test
 # make trials                              run what book/trials.yml tries and nothing has recorded yet
 # make record [PROFILE=...]                write the rows that a build computed to book/recorded/rows, to commit with the book
@@ -20,10 +22,10 @@ MAKEFLAGS += --no-print-directory
 BUILD := _build/$(PROFILE)
 CHAPTERS := $(sort $(patsubst book/%.md,%,$(wildcard book/[0-9]*_*.md)))
 EXECUTED := $(CHAPTERS:%=$(BUILD)/book/%.ipynb)
-PAGES := _config.yml _toc.yml $(wildcard book/*.md book/*.yml book/profiles/*.yml book/beside/*.yml book/recorded/*.json book/recorded/rows/$(PROFILE)/stores.json book/*.bib book/_static/* book/_ext/*) $(shell find kdlib companion -name '*.py')
+PAGES := _config.yml _toc.yml $(wildcard book/*.md book/*.yml book/profiles/*.yml book/beside/*.yml book/recorded/*.json book/recorded/rows/$(PROFILE)/stores.json book/*.bib book/_static/* book/_ext/* book/_templates/*) $(shell find kdlib companion -name '*.py')
 READY := $(if $(filter .venv/bin/python,$(PYTHON)),.venv/ready)
 
-.PHONY: help book pdf lint test bench bench-peers trials record data clean
+.PHONY: help book pdf lint test test-pages linkcheck bench bench-peers trials record data clean
 # Both are written whole or not at all, so an interrupted make deletes neither.
 .PRECIOUS: $(BUILD)/book/%.ipynb $(BUILD)/html/index.html
 # Published pages have left this folder, and are made again only where what they rest on is newer.
@@ -62,6 +64,12 @@ lint: $(READY)
 
 test: lint
 	@$(PYTHON) -m pytest -q -n 2 --dist loadfile --no-loadscope-reorder tests
+
+test-pages: $(READY)
+	@$(PYTHON) -m pytest -q -n 2 tests/test_book.py --every-page -k axe
+
+linkcheck: book
+	@$(PYTHON) tools/linkcheck.py $(BUILD)/html
 
 bench: $(READY)
 	@for script in benchmarks/bench_*.py; do $(PYTHON) $$script || exit 1; done

@@ -49,13 +49,13 @@ def join(parts, between=""):
 
 
 def table(heads, rows, *, caption=None, label=None, class_=None):
-    """A table that scrolls sideways on a narrow page.
+    """A table that scrolls sideways on a narrow page, by the keyboard too.
 
     Args:
         heads: names of the columns.
         rows: a list of rows as of :func:`row`.
         caption: text above it, or None.
-        label: name of the region, which makes it reachable by keyboard, or None.
+        label: its name for those who hear the page, where no text is above it.
         class_: class of the table.
 
     Returns:
@@ -68,11 +68,23 @@ def table(heads, rows, *, caption=None, label=None, class_=None):
     ]
     if caption is not None:
         parts.insert(0, element("caption", caption))
-    region = {}
-    if label is not None:
-        region = {"tabindex": 0, "role": "region", "aria_label": label}
+    elif label is not None:
+        parts.insert(0, element("caption", label, class_="visually-hidden"))
     inner = element("table", *parts, class_=class_)
-    return element("div", inner, class_="kd-scroll", **region)
+    name = caption if label is None else label
+    return element("div", inner, **scrolling(name))
+
+
+def scrolling(name):
+    """The attributes of an element whose content may be wider than the page.
+
+    Args:
+        name: what it holds; a group and no region, of which a page has few.
+
+    Returns:
+        Dict of attributes, as :func:`attribute_text` takes them.
+    """
+    return {"class_": "kd-scroll", "tabindex": 0, "role": "group", "aria_label": name}
 
 
 def row(*cells, **attributes):

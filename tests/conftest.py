@@ -11,6 +11,7 @@ TEST = "test_a_value_that_is_allowed_runs"
 
 
 def pytest_addoption(parser):
+    parser.addoption("--every-page", action="store_true", help="hold every page of the smoke book against axe's rules, and not a few")
     group = parser.getgroup("cases of the parameters cells")
     group.addoption("--cases", default="10", help="how many are drawn, one a chapter; all: every one that there is")
     group.addoption("--case-seed", type=int, default=int(f"{datetime.date.today():%Y%m%d}"), help="what they are drawn from; by default the date")

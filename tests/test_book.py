@@ -7,6 +7,7 @@ import importlib
 import inspect
 import json
 import os
+import posixpath
 import re
 import shutil
 import subprocess
@@ -81,7 +82,8 @@ class Links(html.parser.HTMLParser):
 
 def dead_links(site):
     """What pages refer to that is not there, and what they load from another host; and how many anchors they name."""
-    seen = {path.name: Links(path) for path in site.glob("*.html")}
+    paths = [path for path in site.rglob("*.html") if "_static" not in path.parts]
+    seen = {path.relative_to(site).as_posix(): Links(path) for path in paths}
     wrong, anchors = [], 0
     for name, page in seen.items():
         for tag, target in page.targets:
@@ -92,7 +94,8 @@ def dead_links(site):
                     wrong.append(f"{name} loads {target}")
                 continue
             file, _, anchor = target.partition("#")
-            file = file.partition("?")[0] or name
+            file = file.partition("?")[0]
+            file = posixpath.normpath(posixpath.join(posixpath.dirname(name), file)) if file else name
             if not (site / file).exists():
                 wrong.append(f"{name} refers to {target}")
             elif anchor and file in seen:
@@ -341,6 +344,132 @@ def test_one_switch_shows_the_code_of_a_page_and_another_one_that_of_all_pages(s
     context.close()
 
 
+# ---------------------------------------------------------------- for everyone
+
+AXE_PAGES = ["02_transfer_risk", "bibliography", "_modules/kdlib/logits"]
+
+
+def opened(browser, theme, width, url):
+    """A page in a theme, with every drawer open and nothing that moves, and its context."""
+    context = browser.new_context(viewport={"width": width, "height": 900}, color_scheme=theme, reduced_motion="reduce")
+    page = context.new_page()
+    page.set_default_timeout(120_000)
+    page.goto(url)
+    page.evaluate("for (const drawer of document.querySelectorAll('details')) drawer.open = true")
+    if page.locator(".math.notranslate").count():
+        page.wait_for_function("window.MathJax?.startup?.promise?.then(() => true)")
+    assert page.evaluate("document.documentElement.dataset.theme") == theme
+    return page, context
+
+
+def faults(page):
+    """What axe-core finds on a page: the rule and the element, a line each."""
+    from axe_playwright_python.sync_playwright import Axe
+
+    found = Axe().run(page).response["violations"]
+    return [f"{one['id']}: {node['target']} {node['html'][:120]}" for one in found for node in one["nodes"]]
+
+
+@needs_browser
+@pytest.mark.parametrize("theme", ["light", "dark"])
+@pytest.mark.parametrize("width", [1280, 375])
+def test_axe_finds_nothing(site, address, browser, theme, width, request):
+    """On a few pages; with ``--every-page`` (``make test-pages``) on each, and on a phone too."""
+    names = AXE_PAGES
+    if request.config.getoption("--every-page"):
+        paths = [path.relative_to(site) for path in site.rglob("*.html") if "_static" not in path.parts]
+        names = sorted(path.with_suffix("").as_posix() for path in paths)
+    elif width == 375:
+        pytest.skip("make test-pages looks at every page at this width")
+    wrong = {}
+    for name in names:
+        page, context = opened(browser, theme, width, f"{address}/{name}.html")
+        found = faults(page)
+        if found:
+            wrong[name] = found
+        context.close()
+    assert wrong == {}
+
+
+@needs_browser
+def test_axe_finds_a_fault(browser):
+    page = browser.new_page()
+    page.set_content('<html lang="en"><title>x</title><main><h1>x</h1><img src="data:,"></main>')
+    assert [line.partition(":")[0] for line in faults(page)] == ["image-alt"]
+    page.close()
+
+
+@needs_browser
+def test_a_formula_is_no_stop_and_its_symbols_explain_themselves(site, address, browser):
+    page, context = opened(browser, "light", 1280, f"{address}/02_transfer_risk.html")
+    formulas = page.locator("mjx-container")
+    stops = page.locator("mjx-container[tabindex]").evaluate_all("all => all.map(one => one.scrollWidth > one.clientWidth)")
+    assert formulas.count() > 20 and all(stops) and len(stops) <= 3, "only what is too wide is a stop, so that it can be scrolled"
+    assert page.locator("mjx-container mjx-assistive-mml math").count() == formulas.count(), "read aloud as MathML"
+    listed = page.locator(".kd-symbols dt")
+    assert listed.count() > 3 and page.locator(".kd-symbols summary").text_content() == "Symbols on this page"
+    symbol = page.locator("main p mjx-math .kd-symbol").first
+    name = next(one for one in symbol.get_attribute("class").split() if re.fullmatch(r"kd-s\d+", one))
+    told = page.evaluate("name => document.getElementById(name).nextElementSibling.textContent", name)
+    symbol.hover()
+    box = page.locator(".kd-symbol-box")
+    assert box.is_visible() and told.split(";")[0].strip() in box.text_content()
+    page.keyboard.press("Escape")
+    assert not box.is_visible()
+    named = page.locator("a .kd-symbol, .kd-symbol a").count()
+    assert page.locator(".kd-symbol[tabindex]").count() == named == 0
+    context.close()
+
+
+# ---------------------------------------------------------------- found by search
+
+QUERIES = {
+    "effective logits": "01_effective_logits",
+    "NTK": "notation",
+    "rho": "notation#symbol-rho",
+    "ρ": "notation#symbol-rho",
+    "I(n)": "notation#symbol-i-n",
+    "data inefficiency": "03_data_inefficiency",
+    "vacuous": "02_transfer_risk",
+    "Theorem 1": "02_transfer_risk",
+    "overfitting": "06_early_stopping",
+    "soft label": "index",
+    "ledger": "ledger",
+}
+
+
+@needs_browser
+def test_a_query_finds_its_page_among_the_first_three_from_a_disk_too(site, browser):
+    page, wrong = browser.new_page(), []
+    page.on("console", lambda message: wrong.append(message.text) if message.type == "error" else None)
+    page.on("pageerror", lambda error: wrong.append(str(error)))
+    for query, wanted in QUERIES.items():
+        page.goto(f"{(site / 'search.html').as_uri()}?q={urllib.parse.quote(query)}")
+        page.wait_for_function("document.querySelector('.search-summary')?.textContent.startsWith('Search finished')")
+        links = page.locator("ul.search a").evaluate_all("all => all.map(one => one.getAttribute('href'))")
+        first = [link.replace(".html", "") for link in links[:3]]
+        assert any(link.partition("#")[0] == wanted or link == wanted for link in first), (query, first)
+        assert len(links) <= 40, f"{query}: {len(links)} results"
+    assert wrong == []
+    page.close()
+
+
+@needs_browser
+def test_a_query_loads_little_beyond_what_every_page_has(site, address, browser):
+    context = browser.new_context()
+    page, loaded = context.new_page(), []
+    page.on("response", lambda response: loaded.append(response.url.partition("?")[0]))
+    page.goto(f"{address}/index.html")
+    page.wait_for_load_state("load")
+    shared = set(loaded)
+    page.goto(f"{address}/search.html?q=effective+logits")
+    page.wait_for_function("document.querySelector('.search-summary')?.textContent.startsWith('Search finished')")
+    paths = [site / url.removeprefix(f"{address}/") for url in set(loaded) - shared]
+    assert sum(path.stat().st_size for path in paths) < 1_000_000
+    assert (site / "search.html") in paths
+    context.close()
+
+
 @needs_browser
 def test_paper_is_light_and_has_no_closed_drawers(site, browser):
     page = browser.new_page(color_scheme="dark")
@@ -357,4 +486,16 @@ def test_paper_is_light_and_has_no_closed_drawers(site, browser):
     assert page.evaluate("document.documentElement.dataset.theme") == "light"
     page.evaluate("dispatchEvent(new Event('afterprint'))")
     assert page.evaluate("document.documentElement.dataset.theme") == "dark"
+    page.close()
+
+
+@needs_browser
+def test_a_query_is_split_as_the_pages_are(site, browser, monkeypatch):
+    monkeypatch.syspath_prepend(ROOT / "book" / "_ext")
+    words = importlib.import_module("searching").Words({})
+    page = browser.new_page()
+    page.goto((site / "search.html").as_uri())
+    for text in ("Theorem 1", "ρ and Θ_n", "Fig. S3, Tables 5", "I(n)", "soft-label_loss of n = 10"):
+        split = {word.lower() for word in words.split(text) if words.word_filter(word.lower()) or word.lower() in words.stopwords}
+        assert set(page.evaluate("text => splitQuery(text)", text)) <= split, text
     page.close()

@@ -28,9 +28,10 @@ def test_a_table_has_heads_rows_and_a_region_where_it_has_a_label():
     assert row == '<tr class="y"><th scope="row">a&lt;</th><td>&lt;b</td><td class="x">c</td></tr>'
     assert markup.row("<td>") == "<tr><td>&lt;td&gt;</td></tr>", "a text is no cell that is made already"
     made = markup.table(("one", "<"), [row], caption="&", label="it", class_="kd-claims")
-    assert made.startswith('<div class="kd-scroll" tabindex="0" role="region" aria-label="it"><table class="kd-claims">')
+    assert made.startswith('<div class="kd-scroll" tabindex="0" role="group" aria-label="it"><table class="kd-claims">')
     assert "<caption>&amp;</caption><thead><tr>" in made and '<th scope="col">&lt;</th>' in made and row in made
-    assert markup.table((), []).startswith('<div class="kd-scroll"><table><thead>')
+    assert markup.table((), [], caption="it").startswith('<div class="kd-scroll" tabindex="0" role="group" aria-label="it"><table><caption>it')
+    assert '<caption class="visually-hidden">it</caption>' in markup.table((), [], label="it")
 
 
 @pytest.mark.parametrize(("text", "fence"), [("x", "````"), ("```\n", "````"), ("````", "`````"), ("``````", "```````")])

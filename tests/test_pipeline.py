@@ -56,7 +56,7 @@ def repository(tmp_path_factory):
         shutil.copy(ROOT / name, root)
     for package in ("kdlib", "companion"):
         shutil.copytree(ROOT / package, root / package, ignore=shutil.ignore_patterns("__pycache__"))
-    for folder in ("_static", "_ext"):
+    for folder in ("_static", "_ext", "_templates"):
         shutil.copytree(ROOT / "book" / folder, root / "book" / folder)
     (root / "kdlib" / "toy.py").write_text("ANSWER = 42\n")
     (root / "book" / "claims.yml").write_text("[]\n")

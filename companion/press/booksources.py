@@ -32,9 +32,11 @@ def gather(executed, source, contents):
     """
     book = chapters.book()
     (source / TAKEN).mkdir(parents=True)
-    for folder in ("_static", "_ext"):
+    for folder in ("_static", "_ext", "_templates"):
         _copy(book / folder, source / folder)
-    files.write_whole(source / "references.bib", (book / "references.bib").read_bytes())
+    for name in ("references.bib", "keywords.yml"):
+        if (book / name).exists():
+            files.write_whole(source / name, (book / name).read_bytes())
     names = _named(contents)
     has_outlines = any(name.startswith(BESIDE_A_PAPER) for name in names)
     outlines_wrong = checks.problems(executed) if has_outlines else []

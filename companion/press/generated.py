@@ -48,7 +48,8 @@ def _parameter_lists(executed):
                     parameter.meaning,
                 )
             )
-        table = markup.table(("name", "default", "allowed", "meaning"), rows)
+        heads = ("name", "default", "allowed", "meaning")
+        table = markup.table(heads, rows, label=f"Parameters of {name}")
         title = markup.element("summary", name)
         cards.append(markup.element("details", title, table, class_="kd-card"))
     return markup.raw_block(*cards)
@@ -68,7 +69,8 @@ def _counts(executed):
         rows.append(markup.row(markup.heading(paper), *shown))
     heads = ("whose", *frame.columns)
     many = [f"{count} {kind}" for kind, count in claims.kinds(ledger).items()]
-    table = markup.table(heads, rows, class_="kd-claims")
+    label = "Claims by whose they are and by verdict"
+    table = markup.table(heads, rows, label=label, class_="kd-claims")
     if not many:
         return markup.raw_block(table)
     line = f"The claims that are not reproduced, by kind: {', '.join(many)}."
@@ -144,7 +146,9 @@ def _recorded(executed):
             )
         )
     heads = ("profile", "stores", "rows", "hours of one core", "MB")
-    return markup.raw_block(markup.table(heads, rows, class_="kd-claims"))
+    label = "What is recorded of each profile"
+    table = markup.table(heads, rows, label=label, class_="kd-claims")
+    return markup.raw_block(table)
 
 
 def _cite(executed):

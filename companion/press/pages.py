@@ -17,6 +17,7 @@ from companion.press import (
     origins,
     records,
     references,
+    tables,
     trials,
 )
 from companion.press.figurefile import is_drawing
@@ -50,6 +51,7 @@ def dress(executed):
     record = page.metadata["kdlib"]
     said = prose.statements(page)
     _say_what_figures_show(page.cells, said)
+    _make_tables_readable(page.cells)
     page.cells, problems = _dressed_cells(page.cells, record)
     title, _, opening = page.cells[0].source.partition("\n")
     cited = along.citation(record, title.removeprefix("# "), opening)
@@ -72,6 +74,19 @@ def _say_what_figures_show(cells, said):
         for part, key in ((figure, "caption"), (about.get("image", {}), "alt")):
             if shown and part.get(key):
                 part[key] = f"{part[key].strip()} {shown}"
+
+
+def _make_tables_readable(cells):
+    """Give each table of pandas a caption, scopes and a keyboard."""
+    heading = ""
+    for cell in cells:
+        if cell.cell_type == "markdown":
+            for title in re.findall(r"^#+ (.+)$", cell.source, re.MULTILINE):
+                heading = re.sub(r"[$`\\]|\{[\w:]+\}", "", title)
+        for output in cell.get("outputs", []):
+            html = output.get("data", {}).get("text/html")
+            if html is not None:
+                output.data["text/html"] = tables.readable("".join(html), heading)
 
 
 def _unsaid_problems(record, said):

@@ -66,12 +66,12 @@ def parameter_card(record):
     summary = "Parameters: all at their profile's values"
     if changed:
         summary = f"Parameters: {len(changed)} changed"
-    heads = ("name", "meaning", "allowed", "default", "this run", "")
+    heads = ("name", "meaning", "allowed", "default", "this run", "set by")
     link = "Re-run this chapter with your parameters"
     card = markup.element(
         "details",
         markup.element("summary", summary),
-        markup.table(heads, rows),
+        markup.table(heads, rows, label="Parameters of this run"),
         markup.element("p", markup.element("a", link, href="rerun.html")),
         class_="kd-card",
         open=bool(changed),
@@ -103,7 +103,8 @@ def drawer(record, name, code_cells, drawings):
     functions = []
     for function in origins.functions_behind(code_cells):
         code = markup.element("code", function.removeprefix("kdlib."))
-        link = markup.element("a", code, href=f"api.html#{function}")
+        page = "api" if function.startswith("kdlib.") else "api_companion"
+        link = markup.element("a", code, href=f"{page}.html#{function}")
         functions.append(markup.element("li", link))
     return markup.raw_block(
         markup.element(

@@ -261,5 +261,6 @@ def _recorded_parts(made, own):
             )
     if rows:
         heads = ("the paper says", "this page", "tried")
-        parts.append(markup.table(heads, rows, class_="kd-claims"))
+        label = "What this trial measured beside what the page has"
+        parts.append(markup.table(heads, rows, label=label, class_="kd-claims"))
     return parts
