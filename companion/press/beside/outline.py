@@ -53,7 +53,9 @@ def read(paper):
 
 def entries(paper):
     """The entries of all sections of a paper, in its order."""
-    return [entry for section in read(paper)["sections"] for entry in section["entries"]]
+    return [
+        entry for section in read(paper)["sections"] for entry in section["entries"]
+    ]
 
 
 def has_pair(entry):
