@@ -64,7 +64,7 @@ def drawing_files(figure, outputs):
     drawn = []
     for output in outputs:
         if is_drawing(output):
-            drawn += re.findall(r"<svg.*?</svg>", output["data"]["text/html"], re.S)
+            drawn += plots.wide_drawings(output["data"]["text/html"])
     many = len(drawn) > 1
     made = {}
     for place, svg in enumerate(drawn, start=1):

@@ -42,8 +42,10 @@ def drawing(html, alt, *, panel=None, keep="ours"):
     drawn = re.findall(r"<svg.*?</svg>", html, re.DOTALL)
     if not drawn:
         return None
-    # Of a figure that is drawn for wide and for narrow pages, that for narrow ones.
-    root = min(map(ElementTree.fromstring, drawn), key=_width)
+    # The drawing for a phone has larger panels; its legend may be a drawing by itself,
+    # and then the one for the column has both.
+    has_key = any("kd-key" in svg.partition(">")[0] for svg in drawn)
+    root = (max if has_key else min)(map(ElementTree.fromstring, drawn), key=_width)
     part = _part(root, panel, keep)
     return None if part is None else _written(part, alt)
 
