@@ -4,16 +4,18 @@ import nbformat
 
 from companion import markup
 from companion.press import chapters
+from companion.press.beside import thumbnails
 
 
-def drawing(executed, chapter, figure, *, words=None):
+def drawing(executed, chapter, figure, *, panel=None):
     """A figure of an executed chapter, for another page.
 
     Args:
         executed: folder of the executed notebooks.
         chapter: full name of the chapter.
         figure: name of the figure, ``fig-...``.
-        words: what stands below it: text or markup; its link by default.
+        panel: number of the panel that is shown alone and small, from 1; all by
+            default.
 
     Returns:
         A ``figure`` element; it leads to the figure in its chapter.
@@ -28,11 +30,14 @@ def drawing(executed, chapter, figure, *, words=None):
     if not drawn:
         raise chapters.Failed(f"{chapter}: {figure} shows no drawing")
     alt = cell.metadata["mystnb"].get("image", {}).get("alt", "")
-    html = markup.labelled(drawn[0], alt)
+    if panel is None:
+        html = markup.labelled(drawn[0], alt)
+    else:
+        html = thumbnails.drawing(drawn[0], alt, panel=panel, keep="all")
     link = markup.element(
         "a", f"In chapter {chapters.number(chapter)}", href=f"{chapter}.html#{figure}"
     )
-    below = markup.element("figcaption", *([words, " "] if words else []), link)
+    below = markup.element("figcaption", link)
     return markup.element("figure", html, below, class_="kd-taken")
 
 

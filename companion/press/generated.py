@@ -108,7 +108,8 @@ def _surprises(executed):
         statements = prose.statements(executed / f"{name}.ipynb")
         title = markup.element("h3", chosen["title"])
         sentence = markup.element("p", prose.said_of("surprise", statements))
-        picture = drawings.drawing(executed, name, chosen["figure"])
+        shown = {"panel": chosen["panel"]}
+        picture = drawings.drawing(executed, name, chosen["figure"], **shown)
         cards.append(markup.element("article", title, sentence, picture))
     return markup.raw_block(markup.element("div", *cards, class_="kd-surprises"))
 
