@@ -346,6 +346,25 @@ def test_too_many_bytes_are_refused_and_the_earlier_record_stays(book, monkeypat
     assert {path.name: path.read_bytes() for path in (book / "book/recorded/rows/laptop").iterdir()} == before
 
 
+def test_a_night_is_recorded_in_parts(book, monkeypatch):
+    monkeypatch.setattr(chapters, "names", lambda: ["01_toy", "02_other"])
+    asked(book)
+    first = recording.record("laptop", book / "built")
+    assert list(first) == ["toy"] and first["toy"]["chapters"] == ["01_toy"]
+    recorded._read_file.cache_clear()
+    for path in (book / "built").rglob("*.jsonl"):
+        path.unlink()
+    monkeypatch.setenv("KDLIB_SWEEPS", str(book / "built" / "sweeps" / "02_other.jsonl"))
+    asked(book, name="more", seeds=2)
+    asked(book, seeds=[7])
+    both = recording.record("laptop", book / "built")
+    assert {name: (store["rows"], store["chapters"]) for name, store in both.items()} == {
+        "more": (2, ["02_other"]), "toy": (4, ["01_toy"])}
+    shutil.rmtree(book / "built")
+    with pytest.raises(chapters.Failed, match="no chapter has been executed"):
+        recording.record("laptop", book / "built")
+
+
 def powers(seed, k):
     return {"x": (1.0 + seed) ** k}
 

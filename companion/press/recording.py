@@ -49,7 +49,8 @@ def rows_of(chapter):
 def record(profile, built):
     """Writes the recorded rows of a profile.
 
-    Rows that a page took from earlier records stay as they were.
+    Rows that a page took from earlier records stay as they were, and so do those of
+    chapters that this build has not executed: a night is recorded in parts.
 
     Args:
         profile: name of the profile.
@@ -59,16 +60,26 @@ def record(profile, built):
         Dict: for each store how many ``rows``, and the ``seconds`` and ``bytes``.
 
     Raises:
-        companion.press.chapters.Failed: a chapter was not executed, or the rows of all
+        companion.press.chapters.Failed: no chapter was executed, or the rows of all
             profiles would be more than may be committed.
     """
+    told_by = {chapter: _told(built, chapter) for chapter in chapters.names()}
+    if not any(told is not None for told in told_by.values()):
+        raise chapters.Failed(
+            f"no chapter has been executed: make book PROFILE={profile} comes first"
+        )
     stores = {}
-    for chapter in chapters.names():
-        for told in _told(built, chapter, profile):
-            if not told["sweep"]["travels"]:
-                continue
-            store = stores.setdefault(told["store"], _Store(told["store"], built))
-            store.add(told, chapter)
+    earlier = indices().get(profile, {})
+    for chapter, sweeps in told_by.items():
+        if sweeps is None:
+            for name, summary in earlier.items():
+                if chapter in summary["chapters"]:
+                    stores.setdefault(name, _Store(name, built)).keep(profile, chapter)
+            continue
+        for told in sweeps:
+            if told["sweep"]["travels"]:
+                store = stores.setdefault(told["store"], _Store(told["store"], built))
+                store.add(told, chapter)
     folder = places.book() / "recorded" / "rows" / profile
     contents = {name: store.text() for name, store in sorted(stores.items())}
     packed = {name: recorded.contents_of(text) for name, text in contents.items()}
@@ -88,13 +99,11 @@ def record(profile, built):
     return index
 
 
-def _told(built, chapter, profile):
-    """What the sweeps of an executed chapter told."""
+def _told(built, chapter):
+    """What the sweeps of a chapter told; None of one that was not executed."""
     path = Path(built) / "sweeps" / f"{chapter}.jsonl"
     if not path.exists():
-        raise chapters.Failed(
-            f"{chapter} has not been executed: make book PROFILE={profile} comes first"
-        )
+        return None
     lines = path.read_text(encoding="utf-8").splitlines()
     return [json.loads(line) for line in lines]
 
@@ -127,15 +136,22 @@ class _Store:
         for key, identity in told["identities"].items():
             if identity in self.travelled:
                 # It stays as it is, so that a diff shows what is new.
-                old = self.travelled[identity]
-                self.sweeps.setdefault(old.sweep["sweep"], _unsigned(old.sweep))
-                values = {"values": old.row.values}
-                self.rows[identity] = _unsigned(old.line) | values
+                self._keep_row(identity, self.travelled[identity])
             elif key in self.computed:
                 self.sweeps.setdefault(
                     sweep["sweep"], {"sweep": sweep["sweep"]} | common
                 )
                 self.rows[identity] = self._line(identity, self.computed[key])
+
+    def keep(self, profile, chapter):
+        """Adds the rows that are recorded of a chapter."""
+        for identity, row in recorded.read(self.folder.name, profile).rows.items():
+            if row.sweep["chapter"] == chapter:
+                self._keep_row(identity, row)
+
+    def _keep_row(self, identity, row):
+        self.sweeps.setdefault(row.sweep["sweep"], _unsigned(row.sweep))
+        self.rows[identity] = _unsigned(row.line) | {"values": row.row.values}
 
     def _line(self, identity, row):
         """A row of this machine as it is recorded."""
