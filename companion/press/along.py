@@ -114,5 +114,5 @@ def _card(summary, entries):
         "details",
         markup.element("summary", summary),
         markup.element("div", shown, class_="highlight", id="kd-cite"),
-        class_="kd-card",
+        class_="kd-citation",
     )
