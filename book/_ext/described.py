@@ -33,7 +33,7 @@ def _describe(app, pagename, templatename, context, doctree):
         return
     told = {
         "og:type": "article",
-        "og:site_name": app.config.project,
+        "og:site_name": context.get("docstitle") or app.config.html_title,
         "og:title": nodes.unescape(re.sub(r"<[^>]*>", "", context.get("title", ""))),
         "og:description": _first_words(doctree),
     }

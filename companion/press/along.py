@@ -109,10 +109,10 @@ def citation_of_book():
 
 def _card(summary, entries):
     """BibTeX entries that can be copied, folded."""
-    shown = markup.element("pre", "\n\n".join(entries), id="kd-cite")
+    shown = markup.element("pre", "\n\n".join(entries))
     return markup.element(
         "details",
         markup.element("summary", summary),
-        markup.element("div", shown, class_="highlight"),
-        class_="kd-card",
+        markup.element("div", shown, class_="highlight", id="kd-cite"),
+        class_="kd-citation",
     )

@@ -80,13 +80,14 @@ def in_light_colors(svg):
         svg: the drawing as it stands on a page, in the style sheet's colours.
 
     Returns:
-        The SVG as text, with a size and a white ground.
+        The SVG as text, with a white ground, and a size where its box is known.
     """
     svg = VARIABLE.sub(r"\1", svg)
     svg = MIX.sub(_mixed, svg)
     box = re.search(r'viewBox="[\d.-]+ [\d.-]+ ([\d.]+) ([\d.]+)"', svg)
+    width, height = box.groups() if box else (None, None)
     size = markup.attribute_text(
-        width=box[1], height=box[2], style="background: #ffffff"
+        width=width, height=height, style="background: #ffffff"
     )
     opening, closing, rest = svg.partition(">")
     opening = re.sub(r' (style|role|aria-label|width|height)="[^"]*"', "", opening)
