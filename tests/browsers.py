@@ -20,19 +20,18 @@ def written(folder, body, *scripts):
 
 
 @contextmanager
-def opened(script=True):
+def opened():
     """A page of a browser as wide as a phone."""
     from playwright.sync_api import sync_playwright
 
     problems = []
     with sync_playwright() as playwright:
         browser = playwright.chromium.launch(executable_path=BROWSER, args=FLAGS)
-        page = browser.new_page(viewport={"width": 360, "height": 740}, java_script_enabled=script)
+        page = browser.new_page(viewport={"width": 360, "height": 740})
         page.on("console", lambda message: problems.append(message.text))
         page.on("pageerror", lambda error: problems.append(str(error)))
         page.on("request", lambda request: request.url.startswith(("file:", "blob:")) or problems.append(request.url))
         yield page
-        if script:
-            assert page.evaluate("document.documentElement.scrollWidth") <= page.viewport_size["width"]
+        assert page.evaluate("document.documentElement.scrollWidth") <= page.viewport_size["width"]
         browser.close()
     assert not problems

@@ -40,18 +40,24 @@ def test_a_moving_figure_carries_its_rows_its_settings_and_a_still_one(shown):
     assert not plt.get_fignums() and not plots.take_rows(), "the still figure is shown once, and its rows are not the next figure's"
 
 
-@pytest.fixture
-def opened(shown, tmp_path):
-    """Opens what was shown on a phone."""
+@pytest.fixture(scope="module")
+def phone():
     if browsers.BROWSER is None:
         pytest.skip("no Chromium on this machine: the sliders are not moved")
     with browsers.opened() as page:
+        yield page
 
-        def go():
-            page.goto(browsers.written(tmp_path, shown["html"], "sliders.js"))
-            return page
 
-        yield go
+@pytest.fixture
+def opened(shown, phone, tmp_path):
+    """Opens what was shown on a phone."""
+
+    def go():
+        phone.goto(browsers.written(tmp_path, shown["html"], "sliders.js"))
+        return phone
+
+    yield go
+    assert phone.evaluate("document.documentElement.scrollWidth") <= 360
 
 
 def drawn(page, hue=""):
@@ -105,13 +111,13 @@ def test_the_numbers_of_an_axis_do_not_touch_on_a_phone(shown, opened, most, log
     assert len(numbers) >= 2 and all(one[1] + 4 < other[0] for one, other in zip(numbers, numbers[1:], strict=False))
 
 
-@pytest.mark.skipif(browsers.BROWSER is None, reason="no Chromium on this machine: no page is opened without scripts")
-def test_without_scripts_the_still_figure_is_seen(shown, tmp_path):
+def test_without_scripts_the_still_figure_is_seen(shown, phone, tmp_path):
     moving.sliders(BOTH, x="n", y="error", along=["ρ", "epoch"], hue="kind", colors={"hard": "hard"})
-    with browsers.opened(script=False) as page:
-        page.goto(browsers.written(tmp_path, shown["html"], "sliders.js"))
-        box = page.locator(".kd-still svg").bounding_box()
-        assert box["width"] > 300 and box["height"] > 150
+    page = phone.context.browser.new_page(java_script_enabled=False)
+    page.goto(browsers.written(tmp_path, shown["html"], "sliders.js"))
+    box = page.locator(".kd-still svg").bounding_box()
+    assert box["width"] > 300 and box["height"] > 150
+    page.close()
 
 
 def test_each_hue_is_a_curve_in_the_color_of_its_role(shown, opened):

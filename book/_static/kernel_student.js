@@ -6,7 +6,6 @@
     window.kdlib.moving;
   const { cholesky, forward, tangentKernel } = window.kdlib.gram;
   const { effectiveLogit, softRatio, temperature } = window.kdlib;
-  const LEAST = 0.01; // the risk's axis ends here, and what is less lies on its end
   const HEIGHT = 270, GHOST = { stroke: "var(--kd-ink)", "stroke-width": 1.5, "stroke-dasharray": "5 4" };
   const OWN = { stroke: "var(--kd-soft)", "stroke-width": 2.5 };
 
@@ -82,8 +81,8 @@
       resize(svg, width, beside ? HEIGHT : 2 * HEIGHT);
       const every = Array.from({ length: n }, (_, i) => i + 1);
       const size = { logarithmic: true, name: "samples n" };
-      const ofRisk = ({ risks }) => ({ x: every, y: risks.map((risk) => Math.max(risk, LEAST)) });
-      const risk = { values: [LEAST, 0.6], logarithmic: true, name: "transfer risk" };
+      const ofRisk = ({ risks }) => ({ x: every, y: risks });
+      const risk = { values: [0.01, 0.6], logarithmic: true, name: "transfer risk" };
       panel(0, 0, wide, { ...size, values: [1, n] }, risk, ofRisk(soft), ofRisk(own));
       const slope = { values: [0, 1], name: "data inefficiency I(n)" };
       const [left, top] = beside ? [wide, 0] : [0, HEIGHT];
@@ -91,10 +90,12 @@
       panel(left, top, wide, { ...size, values: [sizes[0], n] }, slope, ofSlope(soft), ofSlope(own));
     }
 
+    // What lies beyond the ends of the vertical axis is drawn at its ends.
     function panel(left, top, wide, x, y, ghost, curve) {
       const part = shape(svg, "g", { transform: `translate(${left} ${top})` });
       const [X, Y] = axes(part, wide, HEIGHT, x, y);
-      const points = ({ x: across, y: upward }) => across.map((value, i) => `${X(value)},${Y(upward[i])}`);
+      const [low, high] = y.values, inside = (value) => Math.min(Math.max(value, low), high);
+      const points = ({ x: across, y: upward }) => across.map((value, i) => `${X(value)},${Y(inside(upward[i]))}`);
       polyline(part, points(curve), { ...OWN, "data-values": curve.y.join(" ") });
       polyline(part, points(ghost), GHOST);
     }
