@@ -41,7 +41,9 @@ def inline_svg(figure):
     narrow.fit_column(figure)
     wide = _element(figure, "kd-wide", most=1.0)
     legend = narrow.stack(figure)
-    key = _element(legend, "kd-narrow kd-key", most=1.35) if legend else ""
+    key = ""
+    if legend:  # another figure may have the same one
+        key = _element(legend, "kd-narrow kd-key", most=1.35, of=wide)
     return wide + key + _element(figure, "kd-narrow", most=1.35)
 
 
@@ -57,10 +59,10 @@ def wide_drawings(html):
     return re.findall(r'<svg[^>]* class="kd-wide".*?</svg>', html, re.DOTALL)
 
 
-def _element(figure, class_name, *, most):
+def _element(figure, class_name, *, most, of=""):
     """One drawing, which grows with the page to so many times its own width."""
     svg = _drawing(figure)
-    own = "kd" + hashlib.sha1(svg.encode()).hexdigest()[:8]
+    own = "kd" + hashlib.sha1((of + svg).encode()).hexdigest()[:8]
     svg = re.sub(r'\bid="([^"]+)"', rf'id="{own}-\1"', svg)
     svg = re.sub(r'(url\(#|href="#)', rf"\1{own}-", svg)
     svg = re.sub(r"#[0-9a-f]{6}\b", lambda color: CSS.get(color[0], color[0]), svg)
