@@ -6,8 +6,8 @@ hands in what it measured (``recording``), the claim's rule judges it (``rules``
 the ledger gathers the executed chapters.
 """
 
-from companion.claims.baseline import drift, report, write_baseline
 from companion.claims.bars import verdict_bar
+from companion.claims.baseline import drift, report, write_baseline
 from companion.claims.cards import card, chapter_summary
 from companion.claims.estimates import below, beyond
 from companion.claims.file import read

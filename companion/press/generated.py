@@ -1,6 +1,6 @@
 """What pages ask for with ``<!-- kdlib: NAME -->``: lists, counts, the ledger.
 
-What is about one of several things has its name behind: ``<!-- kdlib: beside PAPER -->``.
+What is about one paper has its key behind: ``<!-- kdlib: beside PAPER -->``.
 """
 
 import re

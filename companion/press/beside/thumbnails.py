@@ -74,7 +74,7 @@ def _part(root, panel, keep):
 
 
 def _legends(figure, box, *, moved):
-    """The legends that stand outside the panels; moved, they stand under what is shown."""
+    """The legends outside the panels; moved, they stand under what is shown."""
     legends = []
     for group in figure:
         if _name(group).startswith("legend_"):
