@@ -137,8 +137,8 @@ def test_the_page_beside_each_paper_has_its_places_pairs_and_cards_and_is_light(
     for name in BESIDE:
         path = site / f"{name}.html"
         text, page = path.read_text(encoding="utf-8"), Links(path)
-        places = [one for one in page.ids if one.startswith("beside-")]
-        assert len(places) == len(set(places)) == text.count('<li><a href="#beside-') > 5
+        places = re.findall('<li><a href="#(beside-[^"]+)"', text)
+        assert len(set(places)) == len(places) > 5 and set(places) <= set(page.ids)
         own = [one for one in page.ids if one.startswith("kdb")]
         assert own and len(own) == len(set(own)), name
         assert text.count('class="kd-side') > 3 and "What we find." in text and len(text) < 1_500_000
@@ -259,8 +259,6 @@ def test_kdlib_run_writes_notebook_page_record_verdicts_and_rows(tmp_path):
 
 
 def test_papermill_runs_a_committed_notebook_from_any_folder_and_its_verdicts_say_what_changed(tmp_path):
-    from companion import claims
-
     twin = ROOT / "book" / "notebooks" / "01_effective_logits.ipynb"
     words = [str(twin), "out.ipynb", "-y", "soft_ratios: [1.0, 0.5]", "-p", "descent_steps", "10", "-k", "python3"]
     environment = {key: value for key, value in os.environ.items() if not key.startswith("KDLIB_")}

@@ -39,9 +39,8 @@ def _problems(paper, executed):
         if name not in known:
             lines.append(f"{paper}: no claim of this paper: {name}")
     places = Counter(outline.anchor(paper, entry) for entry in entries)
-    lines += [
-        f"{paper}: two entries at {place}" for place in places if places[place] > 1
-    ]
+    twice = [place for place in places if places[place] > 1]
+    lines += [f"{paper}: two entries at {place}" for place in twice]
     for entry in entries:
         told = _entry_problems(entry, executed)
         lines += [f"{paper}, {entry['item']}: {line}" for line in told]

@@ -53,9 +53,10 @@ def read(paper):
 
 def entries(paper):
     """The entries of all sections of a paper, in its order."""
-    return [
-        entry for section in read(paper)["sections"] for entry in section["entries"]
-    ]
+    found = []
+    for section in read(paper)["sections"]:
+        found += section["entries"]
+    return found
 
 
 def has_pair(entry):
