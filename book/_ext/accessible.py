@@ -30,7 +30,9 @@ def setup(app):
     citation = (_visit_citation, _depart_citation)
     app.add_node(nodes.citation, override=True, html=citation)
     app.connect("env-before-read-docs", _leave_sources_out)
+    app.connect("html-collect-pages", _leave_out_of_the_list, priority=400)
     app.connect("html-page-context", _put_lists_into_entries)
+    app.connect("html-page-context", _lead_back_to_the_place)
     return {"parallel_read_safe": True, "parallel_write_safe": True}
 
 
@@ -85,6 +87,14 @@ def _leave_sources_out(app, env, docnames):
     env._viewcode_modules |= dict.fromkeys(names, False)
 
 
+def _leave_out_of_the_list(app):
+    """Before viewcode makes its list of modules, forget those without a page."""
+    modules = getattr(app.env, "_viewcode_modules", {})
+    for name in [name for name, known in modules.items() if known is False]:
+        del modules[name]
+    return []
+
+
 def _put_lists_into_entries(app, pagename, templatename, context, doctree):
     """On viewcode's list of modules: a list in a list belongs to the entry before it."""
     if pagename != "_modules/index":
@@ -93,3 +103,21 @@ def _put_lists_into_entries(app, pagename, templatename, context, doctree):
     for inner in soup.select("ul > ul"):
         inner.find_previous_sibling("li").append(inner)
     context["body"] = str(soup)
+
+
+def _lead_back_to_the_place(app, pagename, templatename, context, doctree):
+    """From a function's source back to where it is documented.
+
+    Viewcode takes the first name under which it met the module for that of all that is
+    in it, also where the face of a folder shows some of it and the module the rest.
+    """
+    module = pagename.removeprefix("_modules/").replace("/", ".")
+    known = getattr(app.env, "_viewcode_modules", {}).get(module)
+    if not pagename.startswith("_modules/") or not known:
+        return
+    _, _, used, first = known
+    objects = app.env.get_domain("py").objects
+    for name in used:
+        if f"{first}.{name}" not in objects and f"{module}.{name}" in objects:
+            wrong, right = f'#{first}.{name}"', f'#{module}.{name}"'
+            context["body"] = context["body"].replace(wrong, right)
