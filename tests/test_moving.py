@@ -115,7 +115,7 @@ def test_without_scripts_the_still_figure_is_seen(shown, phone, tmp_path):
     moving.sliders(BOTH, x="n", y="error", along=["ρ", "epoch"], hue="kind", colors={"hard": "hard"})
     page = phone.context.browser.new_page(java_script_enabled=False)
     page.goto(browsers.written(tmp_path, shown["html"], "sliders.js"))
-    box = page.locator(".kd-still svg").bounding_box()
+    box = page.locator(".kd-still svg").first.bounding_box()
     assert box["width"] > 300 and box["height"] > 150
     page.close()
 

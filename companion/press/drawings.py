@@ -21,8 +21,7 @@ def drawing(executed, chapter, figure, *, panel=None):
         A ``figure`` element; it leads to the figure in its chapter.
 
     Raises:
-        companion.press.chapters.Failed: there is no such chapter, or no such figure
-            in it.
+        companion.press.chapters.Failed: the chapter has no such figure.
     """
     cell = _cell(executed, chapter, figure)
     drawn = [output.data.get("text/html", "") for output in cell.outputs]
@@ -43,10 +42,7 @@ def drawing(executed, chapter, figure, *, panel=None):
 
 def _cell(executed, chapter, figure):
     """The code cell of a chapter that draws a figure."""
-    path = executed / f"{chapter}.ipynb"
-    if not path.exists():
-        raise chapters.Failed(f"{chapter}: is not executed, and has no {figure}")
-    for cell in nbformat.read(path, as_version=4).cells:
+    for cell in nbformat.read(executed / f"{chapter}.ipynb", as_version=4).cells:
         named = cell.metadata.get("mystnb", {}).get("figure", {})
         if cell.cell_type == "code" and named.get("name") == figure:
             return cell

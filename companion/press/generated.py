@@ -115,6 +115,8 @@ def _surprises(executed):
 
 
 def _drawing(executed, chapter, figure):
+    if not (executed / f"{chapter}.ipynb").exists():
+        return ""
     return markup.raw_block(drawings.drawing(executed, chapter, figure))
 
 

@@ -69,14 +69,10 @@ def record(profile, built):
             f"no chapter has been executed: make book PROFILE={profile} comes first"
         )
     stores = {}
-    earlier = indices().get(profile, {})
     for chapter, sweeps in told_by.items():
         if sweeps is None:
-            for name, summary in earlier.items():
-                if chapter in summary["chapters"]:
-                    stores.setdefault(name, _Store(name, built)).keep(profile, chapter)
-            continue
-        for told in sweeps:
+            _keep_earlier(stores, profile, built, chapter)
+        for told in sweeps or []:
             if told["sweep"]["travels"]:
                 store = stores.setdefault(told["store"], _Store(told["store"], built))
                 store.add(told, chapter)
@@ -97,6 +93,13 @@ def record(profile, built):
     text = json.dumps(index, indent=1) + "\n"
     files.write_whole(folder / recorded.INDEX, text)
     return index
+
+
+def _keep_earlier(stores, profile, built, chapter):
+    """Adds what is recorded of a chapter that was not executed to the stores."""
+    for name, summary in indices().get(profile, {}).items():
+        if chapter in summary["chapters"]:
+            stores.setdefault(name, _Store(name, built)).keep(profile, chapter)
 
 
 def _told(built, chapter):
