@@ -317,6 +317,7 @@ def test_the_ledger_keeps_its_choices_in_the_address_and_opens_the_claim_that_is
 @needs_browser
 def test_one_switch_shows_the_code_of_a_page_and_another_one_that_of_all_pages(site, browser):
     context = browser.new_context()
+    context.set_default_timeout(120_000)
     page = context.new_page()
 
     def opened(name):
@@ -475,6 +476,7 @@ def test_a_query_loads_little_beyond_what_every_page_has(site, address, browser)
 @needs_browser
 def test_paper_is_light_and_has_no_closed_drawers(site, browser):
     page = browser.new_page(color_scheme="dark")
+    page.set_default_timeout(120_000)
     page.goto((site / "03_data_inefficiency.html").as_uri())
     assert page.evaluate("document.documentElement.dataset.theme") == "dark"
     page.emulate_media(media="print")

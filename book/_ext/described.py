@@ -8,8 +8,10 @@ from html import escape
 
 from docutils import nodes
 
-LONGEST = 300
-# What a chapter opens with beside its text: the generated head line and the source line.
+LONGEST, SHORTEST = 300, 40
+# What stands for a formula while sentences are parted.
+FORMULA = "\N{REPLACEMENT CHARACTER}"
+# What a chapter opens with beside its text: the generated head line, the source line.
 HEAD = "kd-head"
 SOURCE = "Source:"
 
@@ -44,28 +46,35 @@ def _describe(app, pagename, templatename, context, doctree):
 
 
 def _first_words(doctree):
-    """The page's first sentences, as many as fit."""
+    """The page's first sentences without formulas, as many as fit."""
+    kept = ""
     for paragraph in doctree.findall(nodes.paragraph):
-        text = " ".join(paragraph.astext().split())
-        is_plain = not any(paragraph.findall(nodes.math))
-        if is_plain and not text.startswith(SOURCE) and not _is_inside_head(paragraph):
-            return _shortened(text)
-    return ""
+        if _is_beside_the_text(paragraph):
+            continue
+        for sentence in _sentences(paragraph):
+            if len(kept) + len(sentence) > LONGEST:
+                return kept or f"{sentence[:LONGEST].rpartition(' ')[0]} …"
+            kept = f"{kept} {sentence}".strip()
+        if len(kept) > SHORTEST:
+            return kept
+    return kept
 
 
-def _is_inside_head(node):
+def _sentences(paragraph):
+    """The sentences of a paragraph that hold no formula."""
+    plain = paragraph.deepcopy()
+    for formula in list(plain.findall(nodes.math)):
+        formula.parent.replace(formula, nodes.Text(FORMULA))
+    text = " ".join(plain.astext().split())
+    sentences = re.split(r"(?<=[.?!])\s+", text)
+    return [sentence for sentence in sentences if FORMULA not in sentence]
+
+
+def _is_beside_the_text(paragraph):
+    """Whether a paragraph is the head line, the source line or part of a table."""
+    node = paragraph
     while node is not None:
-        if HEAD in node.get("classes", []):
+        if isinstance(node, nodes.entry) or HEAD in node.get("classes", []):
             return True
         node = node.parent
-    return False
-
-
-def _shortened(text):
-    """Whole sentences up to the greatest length, or words and an ellipsis."""
-    kept = ""
-    for sentence in re.split(r"(?<=[.?!])\s+", text):
-        if len(kept) + len(sentence) >= LONGEST:
-            break
-        kept = f"{kept} {sentence}".strip()
-    return kept or f"{text[:LONGEST].rpartition(' ')[0]} …"
+    return paragraph.astext().startswith(SOURCE)
