@@ -1,4 +1,4 @@
-"""Legends of several panels: below them, or on a phone above or in a strip that stays."""
+"""Legends of several panels: below them, and on a phone above or in a strip."""
 
 from typing import NamedTuple
 
