@@ -2,6 +2,7 @@
 
 from companion.plots.colors import COLORS, partner, shades
 from companion.plots.labels import label_lines
+from companion.plots.legends import legend_below
 from companion.plots.style import use_style
 from companion.plots.svg import figure_html, inline_svg, wide_drawings
 from companion.plots.verbs import band, curve, paper, rows, take_rows
@@ -13,6 +14,7 @@ __all__ = [
     "figure_html",
     "inline_svg",
     "label_lines",
+    "legend_below",
     "paper",
     "partner",
     "rows",

@@ -1,4 +1,4 @@
-"""The legends of a figure for a phone: above its panels, or in a strip that stays."""
+"""Legends of several panels: below them, and on a phone above or in a strip."""
 
 from typing import NamedTuple
 
@@ -39,6 +39,17 @@ class Key(NamedTuple):
             columnspacing=1.2,
             **place,
         )
+
+
+def legend_below(axis, *, ncols):
+    """One legend for all panels, below them.
+
+    Args:
+        axis: ``matplotlib.axes.Axes`` whose curves have the labels.
+        ncols: how many entries stand side by side.
+    """
+    entries = axis.get_legend_handles_labels()
+    axis.figure.legend(*entries, loc="outside lower center", ncols=ncols)
 
 
 def take(figure, panels):
