@@ -1,8 +1,8 @@
 """What the theme and docutils leave out for readers who do not see the page.
 
 A table has a caption and its heads say what they are heads of, an entry of the
-bibliography is an entry of its list, a list in a list is in an entry of it, and pages of
-source code are made for the science alone.
+bibliography is an entry of its list, a list in a list is in an entry of it, and pages
+of source code are made for the science alone.
 """
 
 import pkgutil
@@ -96,7 +96,7 @@ def _leave_out_of_the_list(app):
 
 
 def _put_lists_into_entries(app, pagename, templatename, context, doctree):
-    """On viewcode's list of modules: a list in a list belongs to the entry before it."""
+    """On viewcode's list of modules: a list in a list belongs to the entry above."""
     if pagename != "_modules/index":
         return
     soup = BeautifulSoup(context["body"], "html.parser")

@@ -1,9 +1,9 @@
 """What the search finds: words as a reader writes them, and words of an index.
 
-A letter of Greek is its name, *Theorem 1* is one word, and a single letter is none, as it
-stands on every page; what a letter means is found by the index, to which the notation
-page gives its symbols. ``keywords.yml`` has words under which a page is looked for though
-it is about more, or names the thing in another way.
+A letter of Greek is its name, *Theorem 1* is one word, and a single letter is none, as
+it stands on every page; what a letter means is found by the index, to which the
+notation page gives its symbols. ``keywords.yml`` has words under which a page is looked
+for though it is about more, or names the thing in another way.
 """
 
 import re

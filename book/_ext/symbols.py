@@ -204,7 +204,8 @@ def _entries(meanings, classes, seen, docname, address):
             line = nodes.paragraph()
             line += [part.deepcopy() for part in meaning.parts]
             if meaning.code:
-                line += [nodes.Text("; in code "), *(c.deepcopy() for c in meaning.code)]
+                line += nodes.Text("; in code ")
+                line += [part.deepcopy() for part in meaning.code]
             line += [nodes.Text(" ("), link, nodes.Text(")")]
             entry += nodes.definition("", line)
         entries += entry
@@ -265,7 +266,7 @@ def _inside(cell):
 
 
 def _split(cell, count):
-    """A meaning for each symbol: the parts between semicolons, or the whole for each."""
+    """A meaning for each symbol: the parts between semicolons, or else the whole."""
     parts = [[]]
     for node in _inside(cell):
         if not isinstance(node, nodes.Text):

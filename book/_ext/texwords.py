@@ -5,8 +5,8 @@ import re
 WORD = re.compile(r"\\[a-zA-Z]+|\\.|\S", re.DOTALL)
 # Commands that change the letter after them, which then is another symbol.
 ACCENTS = set(
-    r"\hat \bar \tilde \vec \dot \check \widehat \widetilde \overline \underline \mathcal"
-    r" \mathbb \mathbf \mathfrak \mathsf \boldsymbol \bm".split()
+    r"\hat \bar \tilde \vec \dot \check \widehat \widetilde \overline \underline"
+    r" \mathcal \mathbb \mathbf \mathfrak \mathsf \boldsymbol \bm".split()
 )
 # Commands that take what stands behind them, and a group of which is no formula.
 NAMES = set(
@@ -39,8 +39,8 @@ def read(tex):
 
 def plain(tex):
     """A formula's letters as a name: ``z_{s,\\mathrm{eff}}`` is ``z-s-eff``."""
-    told = [word for word in re.findall(r"[A-Za-z0-9]+", tex) if f"\\{word}" not in TAKES]
-    return "-".join(told).lower()
+    letters = re.findall(r"[A-Za-z0-9]+", tex)
+    return "-".join(word for word in letters if f"\\{word}" not in TAKES).lower()
 
 
 def marked(tex, symbols):
@@ -100,7 +100,7 @@ def _words(tex):
 
 
 def _symbol_at(words, place, longest_first):
-    """The symbol that begins at a place; None where there is none, or another's part."""
+    """The symbol that begins at a place; None where none does, or a part of one."""
     before = words[place - 1].text if place else ""
     if before in TAKES | {"_", "^"}:
         return None
