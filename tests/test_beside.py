@@ -83,6 +83,16 @@ def test_a_figure_without_such_a_panel_or_without_the_paper_gives_nothing(html):
     assert thumbnails.drawing('<div class="kd-figure kd-moving"></div>', "") is None
 
 
+def test_a_panel_with_a_name_at_its_axis_and_no_numbers_takes_the_numbers_alone():
+    figure, axes = plt.subplots(1, 2, sharey=True)
+    axes[0].plot([0, 1], [0, 7])
+    axes[0].set_ylabel("height")
+    axes[1].set_ylabel("height too")
+    svg = thumbnails.drawing(plots.figure_html(figure), "", panel=2)
+    plt.close(figure)
+    assert {"height too", "6"} <= set(parts(svg)[1]) and "height" not in parts(svg)[1]
+
+
 @pytest.fixture
 def book(tmp_path, monkeypatch, html):
     """Writes a toy book with an outline, and returns it with the folder of its one executed chapter."""

@@ -133,8 +133,8 @@ KEEP = {"theirs": _of_paper, "ours": _without_paper, "all": _whole}
 
 
 def _shared_labels(axes, all_axes):
-    """The vertical axis of the panel's neighbour, where the panel has no labels."""
-    if _labels(axes):
+    """The vertical axis of the panel's neighbour, where the panel's ticks have none."""
+    if _vertical(axes) is None or _labels(axes):
         return []
     left, top, _, bottom = extent(axes[0])
     for other in all_axes:
@@ -143,7 +143,10 @@ def _shared_labels(axes, all_axes):
             moved = ElementTree.Element(
                 f"{{{SVG}}}g", transform=f"translate({left - place[0]:.1f} 0)"
             )
-            moved.extend(_without_grid(_vertical(other)))
+            has_name = bool("".join(_vertical(axes).itertext()).strip())
+            for part in _without_grid(_vertical(other)):
+                if _name(part).startswith("ytick_") or not has_name:
+                    moved.append(part)
             return [moved]
     return []
 
@@ -151,7 +154,9 @@ def _shared_labels(axes, all_axes):
 def _labels(axes):
     """Whether the vertical axis of a panel has labels at its ticks."""
     vertical = _vertical(axes)
-    return vertical is not None and bool("".join(vertical.itertext()).strip())
+    ticks = [] if vertical is None else list(vertical)
+    ticks = [part for part in ticks if _name(part).startswith("ytick_")]
+    return any("".join(part.itertext()).strip() for part in ticks)
 
 
 def _vertical(axes):
