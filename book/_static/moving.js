@@ -1,5 +1,5 @@
 // What the figures that move share: drawing, axes, sliders and choices, and work beside the page. A figure's own script
-// calls kdlib.moving.mount(kind, build) with the class of its places; the place on the page is made by companion.moving.
+// calls kdlib.moving.mount(kind, build); the place on the page is made by companion.moving.
 "use strict";
 window.kdlib = window.kdlib || {};
 window.kdlib.moving = (function () {
