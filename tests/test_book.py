@@ -436,7 +436,7 @@ QUERIES = {
     "vacuous": "02_transfer_risk",
     "Theorem 1": "02_transfer_risk",
     "overfitting": "06_early_stopping",
-    "soft label": "index",
+    "soft label": "00_primer",
     "ledger": "ledger",
 }
 
