@@ -185,6 +185,14 @@ def test_a_place_in_which_a_script_draws_is_known_as_a_picture():
     assert all(pages.PICTURE.search(f'<div class="{name}">') for name in places)
 
 
+def test_the_word_that_a_record_returns_is_not_shown_below_its_card(executed):
+    results = [nbformat.v4.new_output("execute_result", {"text/plain": text}, execution_count=1) for text in ("'undecided'", "'kept'")]
+    executed.cells.insert(2, nbformat.v4.new_code_cell("x", outputs=results))
+    page, _ = pages.dress(executed)
+    shown = [output["data"].get("text/plain") for cell in page.cells for output in cell.get("outputs", []) if "data" in output]
+    assert "'kept'" in shown and "'undecided'" not in shown
+
+
 def test_a_figure_without_a_drawing_is_a_problem(executed):
     executed.cells[-1].outputs = []
     _, problems = pages.dress(executed)

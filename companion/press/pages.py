@@ -9,6 +9,7 @@ import re
 from nbformat.v4 import new_code_cell, new_markdown_cell
 
 from companion import claims, markup, prose
+from companion.claims.verdicts import VERDICTS
 from companion.press import (
     along,
     chapters,
@@ -121,6 +122,7 @@ def _dressed_cells(cells, record):
 
 def _dressed_code(cell, record, code_cells):
     """A code cell with what stands under it, and what is wrong with it."""
+    cell.outputs = [output for output in cell.outputs if not _is_bare_verdict(output)]
     drawings = [output for output in cell.outputs if is_drawing(output)]
     others = [output for output in cell.outputs if not is_drawing(output)]
     problems = _pictures_past_the_style(cell, others, record)
@@ -136,6 +138,13 @@ def _dressed_code(cell, record, code_cells):
     text = records.drawer(record, name, code_cells, drawings)
     behind = new_markdown_cell(text, id=f"drawer-{name}")
     return [cell, *_beside(name, others), *notes, behind], problems
+
+
+def _is_bare_verdict(output):
+    """Whether an output is what ``claims.record`` returned: its card says it already."""
+    shown = output.get("data", {}).get("text/plain")
+    is_result = output["output_type"] == "execute_result"
+    return is_result and shown in [repr(verdict) for verdict in VERDICTS]
 
 
 def _put_head(cell, record):
