@@ -141,7 +141,7 @@ def _dressed_code(cell, record, code_cells):
 
 
 def _is_bare_verdict(output):
-    """Whether an output is what ``claims.record`` returned: its card says it already."""
+    """Whether an output is what ``claims.record`` returned, which its card has."""
     shown = output.get("data", {}).get("text/plain")
     is_result = output["output_type"] == "execute_result"
     return is_result and shown in [repr(verdict) for verdict in VERDICTS]
