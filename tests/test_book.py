@@ -345,7 +345,7 @@ def test_one_switch_shows_the_code_of_a_page_and_another_one_that_of_all_pages(s
 
 # ---------------------------------------------------------------- for everyone
 
-AXE_PAGES = ["05d_noisy_images", "bibliography", "_modules/kdlib/losses"]
+AXE_PAGES = ["08_bias_variance", "bibliography", "_modules/kdlib/losses"]
 # What depends on the theme; every other rule is about what stands on the page.
 OF_COLOURS = {"runOnly": {"type": "rule", "values": ["color-contrast", "link-in-text-block"]}}
 
@@ -363,10 +363,10 @@ def opened(browser, width, url):
 
 
 def faults(page):
-    """What axe-core finds on a page in both themes: the rule and the element, a line each."""
+    """What axe-core finds on a page in both themes, the rule and the element, and formulas that cannot be set: a line each."""
     from axe_playwright_python.sync_playwright import Axe
 
-    lines = []
+    lines = [f"formula: {told}" for told in page.locator("mjx-merror").all_text_contents()]
     for theme, options in (("light", {}), ("dark", OF_COLOURS)):
         page.evaluate("theme => document.documentElement.dataset.theme = theme", theme)
         found = Axe().run(page, options={"resultTypes": ["violations"], **options}).response["violations"]

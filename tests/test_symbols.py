@@ -34,7 +34,7 @@ def test_symbols_are_found_where_they_stand(tex, found):
 
 def test_a_marked_formula_is_the_formula_with_classes():
     text, _ = texwords.marked(r"\rho_t = z_{t}", CLASSES)
-    assert text == r"\class{kd-symbol \rho}{\rho}_t = \class{kd-symbol z_t}{z_{t}}"
+    assert text == r"{\class{kd-symbol \rho}{\rho}}_t = {\class{kd-symbol z_t}{z_{t}}}"
     assert texwords.plain(r"z_{s,\mathrm{eff}}") == "z-s-eff"
 
 

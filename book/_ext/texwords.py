@@ -70,7 +70,8 @@ def marked(tex, symbols):
         first, last = words[place], words[place + len(symbol) - 1]
         inner = tex[first.start : last.end]
         parts.append(tex[done : first.start])
-        parts.append(rf"\class{{kd-symbol {symbols[symbol]}}}{{{inner}}}")
+        # In braces, as a command before it may take one word: \frac1Z.
+        parts.append(rf"{{\class{{kd-symbol {symbols[symbol]}}}{{{inner}}}}}")
         done = last.end
         found.append(symbol)
         place += len(symbol)
