@@ -20,7 +20,7 @@ BIB = """@inproceedings{ji2020knowledge,
 }
 @article{three, author = {Gabriel, Cl{\\'e}ment and B, C and D, E}, title = {T}, journal = {J}, year = {2001}}
 """
-SVG = '<svg xmlns:xlink="http://www.w3.org/1999/xlink" viewBox="0 0 72 36" version="1.1" role="img" aria-label="A." style="width:100%">' \
+SVG = '<svg class="kd-wide" xmlns:xlink="http://www.w3.org/1999/xlink" viewBox="0 0 72 36" version="1.1" role="img" aria-label="A." style="width:100%">' \
     '<path style="stroke: var(--kd-soft, #1f6fb4); fill: color-mix(in srgb, var(--kd-hard, #c4432b) 25.0%, var(--kd-soft, #1f6fb4))"/></svg>'
 
 

@@ -152,7 +152,7 @@ def test_commands_that_execute_or_print_need_the_extra_and_say_so_in_one_line(tr
     for name, (status, out, err) in tried["book"].items():
         if "pip install" in err:
             assert (status, out, err.count("\n")) == (1, "", 1), (name, err)
-            assert "pip install 'kdlib[book]'" in err and "no jupyter-book, jupytext, " in err
+            assert "pip install 'kdlib[book]'" in err and "no beautifulsoup4, jupyter-book, jupytext, " in err
         else:
             without[name] = (status, out, err)
     assert without.keys() == {"list", "claims", "figure"}

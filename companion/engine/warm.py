@@ -199,6 +199,10 @@ def _receive(connection):
     os.environ.clear()
     os.environ.update(request["variables"])
     sys.path[:] = request["path"]
+    # What a shell has started with & is deaf to interrupts, and so are its copies.
+    hears = request["hears_interrupts"]
+    heard = signal.default_int_handler if hears else signal.SIG_IGN
+    signal.signal(signal.SIGINT, heard)
     sys.stdout.reconfigure(line_buffering=sys.stdout.isatty())
     for name in list(sys.modules):
         if name.partition(".")[0] in ("companion", "kdlib"):
@@ -256,6 +260,7 @@ def _send(connection, words):
     request = {
         "words": words,
         "folder": os.getcwd(),
+        "hears_interrupts": signal.getsignal(signal.SIGINT) != signal.SIG_IGN,
         "variables": dict(os.environ),
         "path": sys.path,
     }

@@ -5,6 +5,7 @@ import importlib.util
 
 # The module that each requirement of the extra brings.
 MODULES = {
+    "beautifulsoup4": "bs4",
     "jupyter-book": "jupyter_book",
     "jupytext": "jupytext",
     "sphinx-mathjax-offline": "sphinx-mathjax-offline",

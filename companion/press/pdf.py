@@ -6,6 +6,7 @@ import subprocess
 import tempfile
 from pathlib import Path
 
+from companion import markup
 from companion.press import booksources, chapters, files, jupyterbook
 from companion.press.site import LINK
 
@@ -82,7 +83,7 @@ def with_links_inside(text):
         place = link["place"] or f"document-{link['page'].removesuffix('.html')}"
         if f'id="{place}"' not in text:
             return link["words"]
-        return f'<a href="#{place}">{link["words"]}</a>'
+        return markup.element("a", markup.Markup(link["words"]), href=f"#{place}")
 
     return LINK.sub(kept, text)
 

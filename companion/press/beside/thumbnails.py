@@ -65,8 +65,9 @@ def _part(root, panel, keep):
         labels = _shared_labels(chosen[0], all_axes)
     kept = [*map(KEEP[keep], chosen), *labels]
     ours = [*map(_without_paper, chosen), *labels]
-    legends = _legends(figure, union(map(extent, ours)), moved=panel is not None)
-    if keep == "ours":
+    under = union(map(extent, ours)) if panel is not None else None
+    legends = _legends(figure, under, whole=keep == "all")
+    if keep != "theirs":
         kept += legends
     # Both halves of a pair are as wide, so that their frames are as large.
     left, _, right, _ = union(map(extent, [*ours, *legends]))
@@ -75,13 +76,13 @@ def _part(root, panel, keep):
     return kept, box, _definitions(root)
 
 
-def _legends(figure, box, *, moved):
-    """The legends outside the panels; moved, they stand under what is shown."""
+def _legends(figure, under, *, whole):
+    """The legends outside the panels; moved under what is shown, if that is a box."""
     legends = []
     for group in figure:
         if _name(group).startswith("legend_"):
-            legend = _without_paper_entries(group)
-            legends.append(_below(legend, box) if moved else legend)
+            legend = group if whole else _without_paper_entries(group)
+            legends.append(_below(legend, under) if under else legend)
     return legends
 
 
