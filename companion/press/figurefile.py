@@ -90,7 +90,7 @@ def in_light_colors(svg):
         width=width, height=height, style="background: #ffffff"
     )
     opening, closing, rest = svg.partition(">")
-    opening = re.sub(r' (style|role|aria-label|width|height)="[^"]*"', "", opening)
+    opening = re.sub(r' (class|style|role|aria-label|width|height)="[^"]*"', "", opening)
     if "xmlns=" not in opening:
         opening += ' xmlns="http://www.w3.org/2000/svg"'
     return f"{opening}{size}{closing}{rest}\n"
