@@ -5,6 +5,8 @@ import re
 from companion import markup, plots
 from companion.press import chapters
 
+# What an element of a page has and a drawing by itself has not.
+OF_THE_PAGE = re.compile(r' (class|style|role|aria-label|width|height)="[^"]*"')
 VARIABLE = re.compile(r"var\(--[\w-]+, (#[0-9a-fA-F]{6})\)")
 MIX = re.compile(
     r"color-mix\(in srgb, (#[0-9a-fA-F]{6}) ([\d.]+)%, (#[0-9a-fA-F]{6})\)"
@@ -90,7 +92,7 @@ def in_light_colors(svg):
         width=width, height=height, style="background: #ffffff"
     )
     opening, closing, rest = svg.partition(">")
-    opening = re.sub(r' (class|style|role|aria-label|width|height)="[^"]*"', "", opening)
+    opening = OF_THE_PAGE.sub("", opening)
     if "xmlns=" not in opening:
         opening += ' xmlns="http://www.w3.org/2000/svg"'
     return f"{opening}{size}{closing}{rest}\n"
