@@ -5,6 +5,7 @@ import signal
 import subprocess
 import sys
 import textwrap
+import time
 
 import pytest
 
@@ -63,6 +64,15 @@ def test_signals_reach_the_copy(tmp_path, number, status):
     assert ("KeyboardInterrupt" in told) == (number == signal.SIGINT)
 
 
+def test_a_signal_that_comes_at_once_reaches_the_copy_or_ends_its_client(tmp_path):
+    for pause in (0.0, 0.05, 0.1, 0.2, 0.3):
+        copy = _started(tmp_path, "import time; time.sleep(100)", preexec_fn=hears_interrupts)
+        time.sleep(pause)
+        copy.terminate()
+        copy.communicate("", PATIENCE)
+        assert copy.returncode in (143, -signal.SIGTERM)
+
+
 def test_a_copy_ends_with_its_client(tmp_path):
     copy = _started(tmp_path, "import os, time; print(os.getpid(), flush=True); time.sleep(100)")
     number = int(copy.stdout.readline())
@@ -75,6 +85,7 @@ def test_the_process_ends_with_its_block(tmp_path, monkeypatch):
     monkeypatch.delenv(warm.ADDRESS, raising=False)
     monkeypatch.setattr(warm, "LIBRARIES", ["wave", "no_library_of_this_name"])
     with warm.start() as variables:
+        until(lambda: os.path.exists(variables[warm.ADDRESS].partition(" ")[0]), "the process that is copied")
         copy = _started(tmp_path, "import os, sys; print(os.getppid(), 'wave' in sys.modules)", env=os.environ | variables)
         parent, has_loaded = copy.communicate("", PATIENCE)[0].split()
         parent = int(parent)

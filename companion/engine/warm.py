@@ -55,6 +55,8 @@ READ_AT_LOADING = (
 )
 # But for these: a copy has its client's path, and the other one is the Makefile's.
 NOT_READ = ("PYTHONPATH", "PYTHON")
+# What a client passes on to its copy.
+PASSED_ON = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 LENGTH = struct.Struct("<I")
 NUMBER = struct.Struct("<i")
 
@@ -116,6 +118,8 @@ def main(words):
     connection = _connection()
     if connection is None:
         return _run({"words": words})
+    # A signal that comes before the copy is known waits until it can be passed on.
+    signal.pthread_sigmask(signal.SIG_BLOCK, PASSED_ON)
     _send(connection, words)
     return _status(connection)
 
@@ -218,7 +222,8 @@ def _end_with(connection):
     """Ends this copy when its client has ended."""
 
     def wait():
-        connection.recv(1)
+        with contextlib.suppress(OSError):
+            connection.recv(1)
         os._exit(1)
 
     threading.Thread(target=wait, daemon=True).start()
@@ -283,8 +288,9 @@ def _status(connection):
         with contextlib.suppress(ProcessLookupError):
             os.kill(copy, number)
 
-    for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
+    for number in PASSED_ON:
         signal.signal(number, pass_on)
+    signal.pthread_sigmask(signal.SIG_UNBLOCK, PASSED_ON)
     parent = os.getppid()
     # Nobody waits for a client whose parent has gone; its copy ends with it.
     while os.getppid() == parent:
