@@ -59,6 +59,8 @@ def check(profile, build, words):
     result = {"state": now, "seed": seed, "rows": len(found)}
     for name in ("verified", "agreed"):
         result[name] = int(table[name].sum())
+    # Recorded rows can be verified before the first build.
+    path.parent.mkdir(parents=True, exist_ok=True)
     files.write_whole(path, json.dumps(result, indent=1) + "\n")
     shown = table[table["verified"] > 0] if result["verified"] else table
     lines = [
