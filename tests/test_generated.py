@@ -90,6 +90,10 @@ def test_surprises_are_sentences_of_executed_chapters_beside_their_pictures(ask,
     (tmp_path / "book" / "landing.yml").write_text(yaml.safe_dump(listed))
     text = ask("surprises")
     assert text.count("<h3>A &lt;bound&gt;</h3><p>It &lt;falls&gt;.</p><figure") == 2
+    listed[1]["panel"] = 2
+    (tmp_path / "book" / "landing.yml").write_text(yaml.safe_dump(listed))
+    with pytest.raises(chapters.Failed, match="02_second: fig-02-curve has no panel 2"):
+        ask("surprises")
 
 
 def test_the_bar_has_a_part_for_each_verdict_as_wide_as_its_claims_are_many(ask):

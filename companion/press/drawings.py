@@ -21,7 +21,8 @@ def drawing(executed, chapter, figure, *, panel=None):
         A ``figure`` element; it leads to the figure in its chapter.
 
     Raises:
-        companion.press.chapters.Failed: the chapter has no such figure.
+        companion.press.chapters.Failed: the chapter has no such figure, or the figure
+            no such panel.
     """
     cell = _cell(executed, chapter, figure)
     drawn = [output.data.get("text/html", "") for output in cell.outputs]
@@ -33,6 +34,8 @@ def drawing(executed, chapter, figure, *, panel=None):
         html = markup.labelled(drawn[0], alt)
     else:
         html = thumbnails.drawing(drawn[0], alt, panel=panel, keep="all")
+    if html is None:
+        raise chapters.Failed(f"{chapter}: {figure} has no panel {panel}")
     link = markup.element(
         "a", f"In chapter {chapters.number(chapter)}", href=f"{chapter}.html#{figure}"
     )

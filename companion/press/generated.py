@@ -106,8 +106,11 @@ def _surprises(executed):
         if not (executed / f"{name}.ipynb").exists():
             continue
         statements = prose.statements(executed / f"{name}.ipynb")
+        said = prose.said_of("surprise", statements)
+        if not said:
+            raise chapters.Failed(f"{name}: says no surprise for the landing page")
         title = markup.element("h3", chosen["title"])
-        sentence = markup.element("p", prose.said_of("surprise", statements))
+        sentence = markup.element("p", said)
         shown = {"panel": chosen["panel"]}
         picture = drawings.drawing(executed, name, chosen["figure"], **shown)
         cards.append(markup.element("article", title, sentence, picture))
