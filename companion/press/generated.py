@@ -109,7 +109,10 @@ def _surprises(executed):
         said = prose.said_of("surprise", statements)
         if not said:
             raise chapters.Failed(f"{name}: says no surprise for the landing page")
-        title = markup.element("h3", chosen["title"])
+        held = all(one["holds"] for one in statements if one["name"] == "surprise")
+        # A title says what the sentence shows, and stands where this run shows it.
+        words = chosen["title"] if held else f"In chapter {chapters.number(name)}"
+        title = markup.element("h3", words)
         sentence = markup.element("p", said)
         shown = {"panel": chosen["panel"]}
         picture = drawings.drawing(executed, name, chosen["figure"], **shown)

@@ -3,7 +3,6 @@
 import functools
 
 from companion import claims, markup
-from companion.claims.file import PAPERS
 from companion.press import chapters, wording
 from companion.press.beside import found, heads, numbers, outline, thumbnails
 
@@ -153,8 +152,3 @@ def _way_on(entry, chapter):
     place = f"#{entry['figure']}" if entry.get("figure") else ""
     address = f"{entry['chapter']}.html{place}"
     return markup.element("p", markup.element("a", title, href=address), class_="kd-on")
-
-
-def title(paper):
-    """What the page beside a paper is called."""
-    return f"Beside {PAPERS[paper]}"
